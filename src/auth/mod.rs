@@ -1,0 +1,7 @@
+//! Who is it.
+
+pub mod authenticate;
+
+/// Logins; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Authenticator {}

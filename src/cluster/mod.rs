@@ -1,0 +1,3 @@
+//! Many nodes, one truth.
+
+pub mod notifier;

@@ -1,0 +1,3 @@
+//! Bytes to nouns and back: pure, total, never panics.
+
+pub mod mime;

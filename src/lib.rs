@@ -1,0 +1,9 @@
+//! Eider, a scalable mail store (map to be completed).
+
+pub mod auth;
+pub mod clock;
+pub mod cluster;
+pub mod codec;
+pub mod directory;
+pub mod mailstore;
+pub mod model;

@@ -1,0 +1,184 @@
+//! System flags and keywords (RFC 9051 §2.3.2).
+
+/// A system flag that is stored; `\Recent` is never set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flag {
+    /// `\Seen`
+    Seen,
+    /// `\Answered`
+    Answered,
+    /// `\Flagged`
+    Flagged,
+    /// `\Deleted`
+    Deleted,
+    /// `\Draft`
+    Draft,
+}
+
+impl Flag {
+    /// All system flags, in the order they are listed to clients.
+    pub const ALL: [Self; 5] =
+        [Self::Answered, Self::Flagged, Self::Deleted, Self::Seen, Self::Draft];
+
+    /// The bit in [`FlagSet::system`] and in the stored document.
+    pub const fn bit(self) -> u8 {
+        match self {
+            Self::Seen => 1,
+            Self::Answered => 2,
+            Self::Flagged => 4,
+            Self::Deleted => 8,
+            Self::Draft => 16,
+        }
+    }
+
+    /// The name with its backslash.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seen => "\\Seen",
+            Self::Answered => "\\Answered",
+            Self::Flagged => "\\Flagged",
+            Self::Deleted => "\\Deleted",
+            Self::Draft => "\\Draft",
+        }
+    }
+
+    /// The flag of a name with its backslash, in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flag| flag.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// The flags and keywords of one message.
+///
+/// Keywords are sorted and distinct without regard to ASCII case (RFC 9051 §2.3.2), in the case of their first use.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct FlagSet {
+    /// Bits of [`Flag::bit`].
+    pub system: u8,
+    keywords: Vec<String>,
+}
+
+impl FlagSet {
+    /// The set of these bits and keywords.
+    pub fn new(system: u8, keywords: Vec<String>) -> Self {
+        let mut set = Self { system, keywords: Vec::new() };
+        for keyword in keywords {
+            set.insert_keyword(&keyword);
+        }
+        set
+    }
+
+    /// The set of the named flags: system flags by their names, all else as keywords.
+    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut set = Self::default();
+        for name in names {
+            match Flag::from_name(name) {
+                Some(flag) => set.system |= flag.bit(),
+                None => set.insert_keyword(name),
+            }
+        }
+        set
+    }
+
+    /// Whether the system flag is set.
+    pub const fn has(&self, flag: Flag) -> bool {
+        self.system & flag.bit() != 0
+    }
+
+    /// The keywords, sorted.
+    pub fn keywords(&self) -> &[String] {
+        &self.keywords
+    }
+
+    /// Whether the keyword is set, in any case.
+    pub fn has_keyword(&self, keyword: &str) -> bool {
+        self.find(keyword).is_ok()
+    }
+
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.system == 0 && self.keywords.is_empty()
+    }
+
+    /// System flag names, then keywords.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let system = Flag::ALL.into_iter().filter(move |flag| self.has(*flag)).map(Flag::name);
+        system.chain(self.keywords.iter().map(String::as_str))
+    }
+
+    fn find(&self, keyword: &str) -> Result<usize, usize> {
+        self.keywords.binary_search_by(|known| {
+            known
+                .bytes()
+                .map(|b| b.to_ascii_lowercase())
+                .cmp(keyword.bytes().map(|b| b.to_ascii_lowercase()))
+        })
+    }
+
+    /// Adds a keyword.
+    pub fn insert_keyword(&mut self, keyword: &str) {
+        if let Err(at) = self.find(keyword) {
+            self.keywords.insert(at, keyword.to_owned());
+        }
+    }
+
+    /// Removes a keyword.
+    pub fn remove_keyword(&mut self, keyword: &str) {
+        if let Ok(at) = self.find(keyword) {
+            self.keywords.remove(at);
+        }
+    }
+}
+
+/// What STORE does to the flags of a message (RFC 9051 §6.4.6).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FlagChange {
+    /// `+FLAGS`
+    Add(FlagSet),
+    /// `-FLAGS`
+    Remove(FlagSet),
+    /// `FLAGS`
+    Replace(FlagSet),
+}
+
+impl FlagChange {
+    /// The flags named by the change.
+    pub const fn flags(&self) -> &FlagSet {
+        match self {
+            Self::Add(flags) | Self::Remove(flags) | Self::Replace(flags) => flags,
+        }
+    }
+
+    /// The flags after the change.
+    pub fn apply(&self, before: &FlagSet) -> FlagSet {
+        let mut after = before.clone();
+        match self {
+            Self::Replace(flags) => return flags.clone(),
+            Self::Add(flags) => {
+                after.system |= flags.system;
+                flags.keywords.iter().for_each(|keyword| after.insert_keyword(keyword));
+            }
+            Self::Remove(flags) => {
+                after.system &= !flags.system;
+                flags.keywords.iter().for_each(|keyword| after.remove_keyword(keyword));
+            }
+        }
+        after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_ignore_case() {
+        let mut set = FlagSet::from_names(["$Junk", "\\seen", "work", "$JUNK"]);
+        assert_eq!(set.names().collect::<Vec<_>>(), ["\\Seen", "$Junk", "work"]);
+        assert!(set.has_keyword("WORK"));
+        set.remove_keyword("Work");
+        assert!(!set.has_keyword("work"));
+        let change = FlagChange::Add(FlagSet::from_names(["\\Deleted"]));
+        assert!(change.apply(&set).has(Flag::Seen) && change.apply(&set).has(Flag::Deleted));
+    }
+}

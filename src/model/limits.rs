@@ -1,0 +1,42 @@
+//! Every fixed bound, with its unit and reason. What two sites would set differently is in a `settings.rs`.
+
+/// Octets of one message: what the API and IMAP of compatible stores accept (64 MiB).
+pub const MESSAGE_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+/// Octets of one IMAP command line without literals (RFC 7162 §4 asks for 8192 at least).
+pub const IMAP_LINE_OCTETS_MAX: usize = 64 * 1024;
+/// Octets of a literal that is not a message.
+pub const IMAP_LITERAL_OCTETS_MAX: u32 = 64 * 1024;
+/// Nesting of lists and search keys.
+pub const IMAP_NESTING_MAX: usize = 64;
+/// Bad commands in one IMAP session before BYE.
+pub const IMAP_BAD_COMMANDS_MAX: u32 = 50;
+/// Distinct keywords in one mailbox.
+pub const KEYWORDS_MAX: usize = 1000;
+/// Octets of one keyword.
+pub const KEYWORD_OCTETS_MAX: usize = 255;
+/// Mailboxes of one user.
+pub const MAILBOXES_MAX: usize = 1500;
+/// Levels of a mailbox name.
+pub const MAILBOX_LEVELS_MAX: usize = 128;
+/// Characters of one level of a mailbox name.
+pub const MAILBOX_LEVEL_CHARS_MAX: usize = 512;
+/// Nesting of MIME parts; deeper ones are treated as leaves.
+pub const MIME_DEPTH_MAX: usize = 64;
+/// MIME parts of one message; further ones belong to the last leaf.
+pub const MIME_PARTS_MAX: usize = 10_000;
+/// Octets of an SMTP command line with CRLF (RFC 5321 §4.5.3.1.4, raised for SMTPUTF8 and parameters).
+pub const SMTP_LINE_OCTETS_MAX: usize = 8 * 1024;
+/// Recipients of one SMTP transaction (RFC 5321 §4.5.3.1.8 asks for 100 at least).
+pub const RECIPIENTS_MAX: usize = 1000;
+/// Received lines before a message counts as looping (RFC 5321 §6.3).
+pub const RECEIVED_MAX: usize = 100;
+/// Messages committed by one group commit.
+pub const GROUP_COMMIT_MESSAGES_MAX: usize = 256;
+/// Octets committed by one group commit.
+pub const GROUP_COMMIT_OCTETS_MAX: usize = 8 * 1024 * 1024;
+/// Octets of one stored chunk of an attachment or skeleton; well under the database's 16 MB document.
+pub const CHUNK_OCTETS: usize = 1024 * 1024;
+/// Base64 parts of at least this many encoded octets are externalised.
+pub const ATTACHMENT_OCTETS_MIN: usize = 16 * 1024;
+/// Days a `changes` document is kept; older sessions resync from the messages.
+pub const CHANGES_DAYS: u64 = 30;

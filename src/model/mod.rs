@@ -1,0 +1,16 @@
+//! The nouns of a mail store: no IO, no async, no serde.
+//!
+//! Everything above this module speaks in these types; nothing here knows a protocol, a socket or the database.
+
+pub mod address;
+pub mod error;
+pub mod flag;
+pub mod id;
+pub mod limits;
+pub mod mailbox;
+pub mod message;
+pub mod principal;
+pub mod structure;
+pub mod transaction;
+pub mod uid;
+pub mod user;
