@@ -102,7 +102,10 @@ impl FlagSet {
 
     /// System flag names, then keywords.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let system = Flag::ALL.into_iter().filter(move |flag| self.has(*flag)).map(Flag::name);
+        let system = Flag::ALL
+            .into_iter()
+            .filter(move |flag| self.has(*flag))
+            .map(|flag| -> &str { flag.name() });
         system.chain(self.keywords.iter().map(String::as_str))
     }
 
