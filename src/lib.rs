@@ -7,3 +7,5 @@ pub mod codec;
 pub mod directory;
 pub mod mailstore;
 pub mod model;
+pub mod net;
+pub mod tasks;

@@ -1,0 +1,5 @@
+//! Sockets without knowing a protocol.
+
+pub mod listener;
+pub mod stream;
+pub mod tls;

@@ -1,0 +1,267 @@
+//! A connection: buffered reads and writes, deadlines, octet counters, TLS in place.
+//!
+//! While a connection waits for its client it owns no buffers: input is read through a scratch area on the
+//! stack and only then copied to the heap, so that an idle connection costs its task and TLS state alone.
+
+use super::tls::TlsAcceptor;
+use bytes::{Buf, BytesMut};
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// Octets read at once.
+const READ_OCTETS: usize = 32 * 1024;
+/// Octets of output kept before they are written.
+const OUTPUT_OCTETS: usize = 16 * 1024;
+/// Capacity of the output buffer that is kept between flushes.
+const OUTPUT_KEPT_OCTETS: usize = 1024;
+/// Time a client has to take what one flush writes, per 64 KiB.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(120);
+
+enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    /// Between the two, and after a failed handshake.
+    Closed,
+}
+
+/// One connection of a client.
+pub struct Stream {
+    socket: Socket,
+    input: BytesMut,
+    output: Vec<u8>,
+    peer: SocketAddr,
+    octets_in: u64,
+    octets_out: u64,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream")
+            .field("peer", &self.peer)
+            .field("is_tls", &self.is_tls())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stream {
+    /// A plaintext connection.
+    pub fn new(tcp: TcpStream, peer: SocketAddr) -> Self {
+        Self {
+            socket: Socket::Plain(tcp),
+            input: BytesMut::new(),
+            output: Vec::new(),
+            peer,
+            octets_in: 0,
+            octets_out: 0,
+        }
+    }
+
+    /// The client's address.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Whether TLS is in force.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.socket, Socket::Tls(_))
+    }
+
+    /// TLS version and cipher for the log and the Received line; `None` without TLS.
+    pub fn tls_description(&self) -> Option<String> {
+        let Socket::Tls(tls) = &self.socket else { return None };
+        let (_, connection) = tls.get_ref();
+        let version = connection.protocol_version()?;
+        let suite = connection.negotiated_cipher_suite()?.suite();
+        Some(format!("{version:?} {suite:?}"))
+    }
+
+    /// Octets received (inside TLS).
+    pub fn octets_in(&self) -> u64 {
+        self.octets_in
+    }
+
+    /// Octets sent (inside TLS).
+    pub fn octets_out(&self) -> u64 {
+        self.octets_out
+    }
+
+    /// What has been read and not consumed.
+    pub fn buffer(&self) -> &[u8] {
+        &self.input
+    }
+
+    /// Drops the first octets of the buffer; more than there are: all.
+    pub fn consume(&mut self, octets: usize) {
+        self.input.advance(octets.min(self.input.len()));
+    }
+
+    /// Takes the first octets out of the buffer without copying; more than there are: all.
+    pub fn take(&mut self, octets: usize) -> BytesMut {
+        self.input.split_to(octets.min(self.input.len()))
+    }
+
+    /// Waits for input and adds it to the buffer. Returns the octets added; 0 when the client has closed.
+    /// Safe to drop while it waits. The caller bounds the buffer by consuming or refusing.
+    ///
+    /// # Errors
+    /// `TimedOut` when nothing came in time; otherwise what the socket says.
+    pub async fn fill(&mut self, timeout: Duration) -> io::Result<usize> {
+        let read = std::future::poll_fn(|cx| self.poll_fill(cx));
+        tokio::time::timeout(timeout, read).await.map_err(|_| io::ErrorKind::TimedOut)?
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut scratch = [const { MaybeUninit::<u8>::uninit() }; READ_OCTETS];
+        let mut read = ReadBuf::uninit(&mut scratch);
+        let polled = match &mut self.socket {
+            Socket::Plain(tcp) => Pin::new(tcp).poll_read(cx, &mut read),
+            Socket::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, &mut read),
+            Socket::Closed => return Poll::Ready(Ok(0)),
+        };
+        match polled {
+            Poll::Pending => {
+                if self.input.is_empty() {
+                    self.input = BytesMut::new();
+                }
+                if self.output.is_empty() {
+                    self.output = Vec::new();
+                }
+                return Poll::Pending;
+            }
+            // A peer that closes TCP without close_notify has closed; framing above finds cut messages.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Poll::Ready(Ok(0));
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) => {}
+        }
+        let octets = read.filled();
+        self.input.extend_from_slice(octets);
+        self.octets_in += octets.len() as u64;
+        Poll::Ready(Ok(octets.len()))
+    }
+
+    /// Adds octets to the output without writing; for short replies, followed by `flush`.
+    pub fn push(&mut self, octets: &[u8]) {
+        self.output.extend_from_slice(octets);
+    }
+
+    /// The output buffer, for writers that append to a `Vec`; follow with `flush_if_full` or `flush`.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// Adds octets to the output and writes when much has gathered; large slices are not copied.
+    ///
+    /// # Errors
+    /// As `flush`.
+    pub async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        if octets.len() < OUTPUT_OCTETS {
+            self.output.extend_from_slice(octets);
+            return self.flush_if_full().await;
+        }
+        self.write_output().await?;
+        // The deadline is for each piece: a slow but living client may take a large message.
+        for piece in octets.chunks(64 * 1024) {
+            write_all(&mut self.socket, piece).await?;
+            self.octets_out += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Writes the output if much has gathered.
+    ///
+    /// # Errors
+    /// As `flush`.
+    pub async fn flush_if_full(&mut self) -> io::Result<()> {
+        if self.output.len() >= OUTPUT_OCTETS { self.write_output().await } else { Ok(()) }
+    }
+
+    /// Writes all output.
+    ///
+    /// # Errors
+    /// `TimedOut` when the client does not take it in time; otherwise what the socket says.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        self.write_output().await?;
+        match &mut self.socket {
+            // TCP has no buffer of its own; TLS may hold the end of a record.
+            Socket::Plain(_) | Socket::Closed => Ok(()),
+            Socket::Tls(tls) => tokio::time::timeout(WRITE_TIMEOUT, tls.flush())
+                .await
+                .map_err(|_| io::ErrorKind::TimedOut)?,
+        }
+    }
+
+    async fn write_output(&mut self) -> io::Result<()> {
+        for piece in self.output.chunks(64 * 1024) {
+            write_all(&mut self.socket, piece).await?;
+        }
+        self.octets_out += self.output.len() as u64;
+        self.output.clear();
+        self.output.shrink_to(OUTPUT_KEPT_OCTETS);
+        Ok(())
+    }
+
+    /// Turns the connection into TLS. What the client sent in plaintext and is still in the buffer is discarded:
+    /// it must not be taken for a command of the protected session (RFC 3207 §4.2, RFC 9051 §6.2.1).
+    ///
+    /// # Errors
+    /// The handshake failed or took too long (the connection is closed), or TLS is in force already.
+    pub async fn start_tls(&mut self, acceptor: &TlsAcceptor, timeout: Duration) -> io::Result<()> {
+        self.flush().await?;
+        self.input = BytesMut::new();
+        let Socket::Plain(tcp) = std::mem::replace(&mut self.socket, Socket::Closed) else {
+            return Err(io::Error::other("TLS is already in force"));
+        };
+        let tls = tokio::time::timeout(timeout, acceptor.accept(tcp))
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)??;
+        self.socket = Socket::Tls(Box::new(tls));
+        Ok(())
+    }
+
+    /// Writes what is left and closes; errors no longer matter.
+    pub async fn close(&mut self) {
+        let _ignored = self.flush().await;
+        let closing = async {
+            match &mut self.socket {
+                Socket::Plain(tcp) => tcp.shutdown().await,
+                Socket::Tls(tls) => tls.shutdown().await,
+                Socket::Closed => Ok(()),
+            }
+        };
+        let _ignored = tokio::time::timeout(Duration::from_secs(5), closing).await;
+    }
+}
+
+async fn write_all(socket: &mut Socket, octets: &[u8]) -> io::Result<()> {
+    let writing = std::future::poll_fn({
+        let mut rest = octets;
+        move |cx| {
+            while !rest.is_empty() {
+                let polled = match socket {
+                    Socket::Plain(tcp) => Pin::new(tcp).poll_write(cx, rest),
+                    Socket::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, rest),
+                    Socket::Closed => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+                };
+                match polled {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(0)) => {
+                        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                    }
+                    Poll::Ready(Ok(written)) => rest = rest.get(written..).unwrap_or_default(),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                }
+            }
+            Poll::Ready(Ok(()))
+        }
+    });
+    tokio::time::timeout(WRITE_TIMEOUT, writing).await.map_err(|_| io::ErrorKind::TimedOut)?
+}
