@@ -8,4 +8,5 @@ pub mod directory;
 pub mod mailstore;
 pub mod model;
 pub mod net;
+pub mod storage;
 pub mod tasks;

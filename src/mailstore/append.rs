@@ -45,6 +45,10 @@ pub struct Appended {
     /// MODSEQ.
     pub mod_seq: ModSeq,
 }
+/// The group commit queues.
+#[derive(Debug, Default)]
+pub(super) struct Queues {}
+
 impl Mailstore {
     /// Parses and hashes a content on the blocking pool.
     pub async fn prepare(&self, _content: Bytes) -> Result<Prepared> {

@@ -6,8 +6,52 @@ pub mod expunge;
 pub mod fetch;
 pub mod flags;
 pub mod mailbox;
+pub mod quota;
 pub mod view;
+
+use crate::clock::Clock;
+use crate::storage::Storage;
+use crate::tasks::Tasks;
+use std::sync::Arc;
 
 /// The operations on mailboxes and messages; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Mailstore {}
+pub struct Mailstore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    storage: Storage,
+    clock: Clock,
+    tasks: Tasks,
+    /// Messages waiting for the next commit of their mailbox.
+    queues: append::Queues,
+    /// Shared views of selected mailboxes.
+    views: view::Views,
+}
+
+impl Mailstore {
+    /// The operations over a database; background work runs in `tasks`.
+    pub fn new(storage: Storage, clock: Clock, tasks: Tasks) -> Self {
+        let queues = append::Queues::default();
+        let views = view::Views::default();
+        Self { inner: Arc::new(Inner { storage, clock, tasks, queues, views }) }
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.inner.storage
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.inner.tasks
+    }
+
+    pub(super) fn views(&self) -> &view::Views {
+        &self.inner.views
+    }
+}

@@ -7,6 +7,9 @@ use crate::model::id::{MailboxId, UserId};
 use crate::model::message::Row;
 use crate::model::uid::{ModSeq, Uid, UidSet, UidValidity};
 use std::sync::Arc;
+/// The views of a node.
+#[derive(Debug, Default)]
+pub(super) struct Views {}
 /// A mailbox's columns.
 #[derive(Debug)]
 pub struct View {}

@@ -1,0 +1,1 @@
+//! Octets a user may store (RFC 9208's STORAGE).

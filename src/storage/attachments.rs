@@ -1,0 +1,1 @@
+//! `attachments`: decoded attachments, once in the whole store.

@@ -1,0 +1,121 @@
+//! `changes`: what one transaction did to one mailbox.
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `_id` | ObjectId | |
+//! | `user`, `mailbox` | ObjectId | whose, where |
+//! | `mod_seq` | int64 | the ModSeq the transaction gave; one document for each |
+//! | `kind` | string | [`Kind`] |
+//! | `uids` | array of int64 | `[first, last, first, last, …]` |
+//! | `created` | date | removed [`CHANGES_DAYS`](crate::model::limits::CHANGES_DAYS) days later |
+//!
+//! Indexes: `{user, mailbox, mod_seq}`, TTL on `created`. The change stream over the inserts is the doorbell of
+//! `cluster/notifier.rs`; `Expunge` and `Delete` documents answer "what vanished since".
+
+use crate::model::error::Result;
+use crate::model::id::{MailboxId, UserId};
+use crate::model::uid::{ModSeq, UidSet};
+use crate::storage::Storage;
+use crate::storage::field::{self, date, get_uid_set, int, oid};
+use bson::{Document, doc};
+use mongodb::ClientSession;
+
+/// What a change did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Messages came.
+    Append,
+    /// Flags changed.
+    Flags,
+    /// Messages went.
+    Expunge,
+    /// The mailbox was created.
+    Create,
+    /// The mailbox was renamed or its settings changed.
+    Update,
+    /// The mailbox was deleted.
+    Delete,
+}
+
+impl Kind {
+    /// The stored word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Flags => "flags",
+            Self::Expunge => "expunge",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// One change.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Whose.
+    pub user: UserId,
+    /// Where.
+    pub mailbox: MailboxId,
+    /// The ModSeq it gave.
+    pub mod_seq: ModSeq,
+    /// What.
+    pub kind: Kind,
+    /// Which messages.
+    pub uids: UidSet,
+    /// When.
+    pub created_ms: i64,
+}
+
+fn record(change: &Change) -> Document {
+    doc! {
+        "user": oid(change.user),
+        "mailbox": oid(change.mailbox),
+        "mod_seq": int(change.mod_seq),
+        "kind": change.kind.name(),
+        "uids": field::uid_set(&change.uids),
+        "created": date(change.created_ms),
+    }
+}
+
+/// Inserts changes in the transaction that made them: exactly one per mailbox. One round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn insert(
+    storage: &Storage,
+    session: &mut ClientSession,
+    changes: &[Change],
+) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    storage.changes().insert_many(changes.iter().map(record)).session(session).await?;
+    Ok(())
+}
+
+/// UIDs expunged in a mailbox by changes with a ModSeq above `after`, and the lowest ModSeq still in the log above it.
+/// One query.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn expunged_since(
+    storage: &Storage,
+    user: UserId,
+    mailbox: MailboxId,
+    after: ModSeq,
+) -> Result<(UidSet, Option<ModSeq>)> {
+    let filter =
+        doc! { "user": oid(user), "mailbox": oid(mailbox), "mod_seq": { "$gt": int(after) } };
+    let mut cursor = storage.changes().find(filter).sort(doc! { "mod_seq": 1 }).await?;
+    let (mut ranges, mut lowest) = (Vec::new(), None);
+    while cursor.advance().await? {
+        let change = cursor.deserialize_current()?;
+        lowest.get_or_insert(field::get_count(&change, "mod_seq"));
+        if change.get_str("kind").is_ok_and(|kind| kind == Kind::Expunge.name()) {
+            ranges.extend_from_slice(get_uid_set(&change, "uids").ranges());
+        }
+    }
+    Ok((UidSet::from_ranges(ranges), lowest))
+}

@@ -1,0 +1,129 @@
+//! The connection to the database, and its collections.
+
+use crate::model::error::{Error, Result};
+use crate::storage::contents::SkeletonCache;
+use bson::Document;
+use mongodb::options::{
+    Acknowledgment, ClientOptions, ReadConcern, SelectionCriteria, WriteConcern,
+};
+use mongodb::{Client, Collection, Database};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an operation waits for a primary before it is `Unavailable`.
+const SERVER_SELECTION: Duration = Duration::from_secs(5);
+/// Octets of decompressed skeletons kept in memory by a node.
+const SKELETON_CACHE_OCTETS: usize = 32 * 1024 * 1024;
+
+/// A handle on the database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    database: Database,
+    skeletons: SkeletonCache,
+}
+
+impl Storage {
+    /// Connects, creates missing indexes and brings the documents to the schema of this program.
+    ///
+    /// Everything is written with `{w: "majority", j: true}` and read from the primary with read concern
+    /// `majority`, so that nothing that was seen or acknowledged is rolled back by an election.
+    ///
+    /// # Errors
+    /// `Invalid` for a URI that cannot be read, `Unavailable` when no primary answers.
+    pub async fn connect(uri: &str, database: &str) -> Result<Self> {
+        let bad = |error: mongodb::error::Error| Error::invalid("storage.uri", error.to_string());
+        let mut options = ClientOptions::parse(uri).await.map_err(bad)?;
+        options.app_name.get_or_insert_with(|| "eider".to_owned());
+        options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
+        options.connect_timeout.get_or_insert(SERVER_SELECTION);
+        options.max_pool_size.get_or_insert(64);
+        options.retry_reads = Some(true);
+        options.retry_writes = Some(true);
+        options.write_concern = Some(durable());
+        options.read_concern = Some(ReadConcern::majority());
+        options.selection_criteria =
+            Some(SelectionCriteria::ReadPreference(mongodb::options::ReadPreference::Primary));
+        let client = Client::with_options(options).map_err(bad)?;
+        let database = client.database(database);
+        let skeletons = SkeletonCache::new(SKELETON_CACHE_OCTETS);
+        let storage = Self { inner: Arc::new(Inner { client, database, skeletons }) };
+        super::indexes::create(&storage).await?;
+        super::migrations::run(&storage).await?;
+        Ok(storage)
+    }
+
+    /// Whether a primary answers: one round trip.
+    ///
+    /// # Errors
+    /// `Unavailable` when it does not.
+    pub async fn ping(&self) -> Result<()> {
+        self.inner.database.run_command(bson::doc! { "ping": 1 }).await?;
+        Ok(())
+    }
+
+    /// Removes the whole database. For tests.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn drop_database(&self) -> Result<()> {
+        Ok(self.inner.database.drop().await?)
+    }
+
+    /// A collection by name; prefer the named accessors.
+    pub fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
+        self.inner.database.collection(name)
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    pub(super) fn skeletons(&self) -> &SkeletonCache {
+        &self.inner.skeletons
+    }
+}
+
+/// Acknowledged by a majority, and in their journals.
+pub(super) fn durable() -> WriteConcern {
+    WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build()
+}
+
+macro_rules! collections {
+    ($($name:ident: $text:literal,)*) => {
+        /// The collections by name.
+        impl Storage {
+            $(
+                #[doc = concat!("The collection `", $text, "`.")]
+                pub fn $name(&self) -> Collection<Document> {
+                    self.collection($text)
+                }
+            )*
+        }
+    };
+}
+
+collections! {
+    users: "users",
+    addresses: "addresses",
+    tokens: "tokens",
+    mailboxes: "mailboxes",
+    mailbox_counters: "mailbox_counters",
+    messages: "messages",
+    contents: "contents",
+    content_chunks: "content_chunks",
+    attachments: "attachments",
+    attachment_chunks: "attachment_chunks",
+    changes: "changes",
+    subscriptions: "subscriptions",
+    settings: "settings",
+}

@@ -1,0 +1,101 @@
+//! All indexes of all collections, as one table; created at start, which is idempotent.
+//!
+//! Only kinds that every MongoDB ≥ 6 cluster and the local default have: compound, unique, partial, TTL.
+
+use crate::model::error::Result;
+use crate::model::limits::CHANGES_DAYS;
+use crate::storage::Storage;
+use bson::{Document, doc};
+use mongodb::IndexModel;
+use mongodb::options::IndexOptions;
+use std::time::Duration;
+
+/// One index.
+pub struct Index {
+    /// The collection.
+    pub collection: &'static str,
+    /// Fields with 1 or -1.
+    pub keys: &'static [(&'static str, i32)],
+    /// No two documents with the same keys.
+    pub unique: bool,
+    /// Only documents that match.
+    pub partial: Option<fn() -> Document>,
+    /// Seconds after the date in the (only) key that the document is removed.
+    pub ttl_s: Option<u64>,
+}
+
+/// An index without extras, for `..PLAIN`.
+const PLAIN: Index = Index { collection: "", keys: &[], unique: false, partial: None, ttl_s: None };
+
+/// The table.
+pub const INDEXES: &[Index] = &[
+    // one mailbox of a name; listing in order of names
+    Index { collection: "mailboxes", keys: &[("user", 1), ("name", 1)], unique: true, ..PLAIN },
+    Index { collection: "subscriptions", keys: &[("user", 1), ("name", 1)], unique: true, ..PLAIN },
+    // fetch and listing by UID
+    Index {
+        collection: "messages",
+        keys: &[("user", 1), ("mailbox", 1), ("uid", 1)],
+        unique: true,
+        ..PLAIN
+    },
+    // "what changed since"
+    Index { collection: "messages", keys: &[("user", 1), ("mailbox", 1), ("mod_seq", 1)], ..PLAIN },
+    // pages of the API
+    Index {
+        collection: "messages",
+        keys: &[("user", 1), ("mailbox", 1), ("idate", -1), ("uid", -1)],
+        ..PLAIN
+    },
+    Index { collection: "messages", keys: &[("user", 1), ("thread", 1)], ..PLAIN },
+    // expunged since
+    Index { collection: "changes", keys: &[("user", 1), ("mailbox", 1), ("mod_seq", 1)], ..PLAIN },
+    Index {
+        collection: "changes",
+        keys: &[("created", 1)],
+        ttl_s: Some(CHANGES_DAYS * 86_400),
+        ..PLAIN
+    },
+    // garbage: contents that no message refers to
+    Index {
+        collection: "contents",
+        keys: &[("n", 1)],
+        partial: Some(|| doc! { "n": { "$lte": 0 } }),
+        ..PLAIN
+    },
+    Index {
+        collection: "attachments",
+        keys: &[("n", 1)],
+        partial: Some(|| doc! { "n": { "$lte": 0 } }),
+        ..PLAIN
+    },
+];
+
+/// Creates what is missing: one round trip per collection.
+///
+/// # Errors
+/// `Unavailable`; `Internal` when an index of that name differs.
+pub(super) async fn create(storage: &Storage) -> Result<()> {
+    let mut collections: Vec<&str> = INDEXES.iter().map(|index| index.collection).collect();
+    collections.sort_unstable();
+    collections.dedup();
+    for collection in collections {
+        let models: Vec<IndexModel> =
+            INDEXES.iter().filter(|index| index.collection == collection).map(model).collect();
+        storage.collection::<Document>(collection).create_indexes(models).await?;
+    }
+    Ok(())
+}
+
+fn model(index: &Index) -> IndexModel {
+    let mut keys = Document::new();
+    for (field, order) in index.keys {
+        keys.insert(*field, *order);
+    }
+    let options = IndexOptions::builder()
+        .unique(index.unique.then_some(true))
+        .partial_filter_expression(index.partial.map(|partial| partial()))
+        .expire_after(index.ttl_s.map(Duration::from_secs))
+        .build();
+    IndexModel::builder().keys(keys).options(options).build()
+}

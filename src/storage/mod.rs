@@ -1,0 +1,23 @@
+//! MongoDB: the only place that names the driver and BSON. One file per collection.
+//!
+//! Conventions: `_id` is an ObjectId unless said otherwise; `user` and `mailbox` are ObjectIds and in every filter
+//! of a user's documents; UIDs, ModSeqs and counters are int64; instants are BSON dates.
+//! Every function returns the error of all operations ([`error`] translates), and a function with a `session`
+//! argument works inside a transaction of [`transaction::run`].
+
+pub mod attachments;
+pub mod changes;
+pub mod client;
+pub mod contents;
+pub mod error;
+pub mod field;
+pub mod indexes;
+pub mod mailboxes;
+pub mod messages;
+pub mod migrations;
+pub mod record;
+pub mod subscriptions;
+pub mod transaction;
+
+pub use client::Storage;
+pub use field::{id_of, oid};
