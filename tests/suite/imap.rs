@@ -1,0 +1,80 @@
+//! IMAP over real sockets: rules that need more than one session or odd input.
+
+use crate::support::corpus;
+use crate::support::store::TestStore;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_input_is_answered_in_words() {
+    let store = TestStore::start().await;
+    store.create_user("anna").await;
+    let mut imap = store.imap("anna").await;
+    imap.refused("NOSUCH", "BAD").await;
+    imap.refused("FETCH 1 FLAGS", "BAD").await;
+    imap.refused("SELECT", "BAD").await;
+    imap.refused("SELECT missing", "NO [NONEXISTENT]").await;
+    let missing = imap.append("missing", "", b"Subject: x\r\n\r\n").await;
+    assert!(missing.status.starts_with("NO [TRYCREATE]"), "{}", missing.status);
+    imap.refused("CREATE inbox", "NO").await;
+    imap.ok("CREATE a/b").await;
+    imap.refused("CREATE a/b", "NO [ALREADYEXISTS]").await;
+    imap.send(&[b'x'; 100_000]).await;
+    imap.send(b"\r\n").await;
+    let line = imap.response().await;
+    assert!(
+        line.windows(3).any(|w| w == b"BAD") || line.windows(3).any(|w| w == b"BYE"),
+        "{}",
+        String::from_utf8_lossy(&line)
+    );
+    let mut fresh = store.imap("anna").await;
+    fresh.refused("LOGIN anna wrong", "BAD").await;
+    fresh.ok("NOOP").await;
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn expunges_wait_while_sequence_numbers_are_in_use() {
+    let store = TestStore::start().await;
+    store.create_user("anna").await;
+    let (mut a, mut b) = (store.imap("anna").await, store.imap("anna").await);
+    for subject in ["one", "two", "three"] {
+        a.append("INBOX", "", &corpus::message(subject)).await;
+    }
+    a.ok("SELECT INBOX").await;
+    b.ok("SELECT INBOX").await;
+    a.ok("STORE 1 +FLAGS.SILENT (\\Deleted)").await;
+    a.ok("EXPUNGE").await;
+    // RFC 9051 §7.5.1: no EXPUNGE during FETCH, STORE, SEARCH
+    let fetched = b.ok("FETCH 2 (UID)").await;
+    assert!(fetched.find("EXPUNGE").is_none(), "{:?}", fetched.lines());
+    assert!(fetched.find("2 FETCH (UID 2)").is_some(), "{:?}", fetched.lines());
+    let noop = b.ok("NOOP").await;
+    assert!(noop.find("1 EXPUNGE").is_some(), "{:?}", noop.lines());
+    let fetched = b.ok("FETCH 1 (UID)").await;
+    assert!(fetched.find("1 FETCH (UID 2)").is_some(), "{:?}", fetched.lines());
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moves_and_copies_tell_their_uids() {
+    let store = TestStore::start().await;
+    store.create_user("anna").await;
+    let mut imap = store.imap("anna").await;
+    imap.ok("CREATE target").await;
+    for number in 0..5 {
+        imap.append("INBOX", "(\\Flagged work) ", &corpus::message(&format!("m{number}"))).await;
+    }
+    imap.ok("SELECT INBOX").await;
+    let copied = imap.ok("UID COPY 2:3 target").await;
+    assert!(copied.status.contains(" 2:3 1:2]"), "{}", copied.status);
+    let moved = imap.ok("MOVE 1,5 target").await;
+    let code = moved.find("COPYUID").unwrap_or_else(|| moved.status.clone());
+    assert!(code.contains(" 1,5 3:4]"), "{code}");
+    assert!(moved.find("EXPUNGE").is_some(), "{:?}", moved.lines());
+    let status = imap.ok("STATUS target (MESSAGES UNSEEN UIDNEXT)").await;
+    assert!(status.find("MESSAGES 4").is_some(), "{:?}", status.lines());
+    imap.ok("SELECT target").await;
+    let flags = imap.ok("FETCH 4 (FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])").await;
+    let text = flags.lines().join("\n");
+    assert!(text.contains("\\Flagged") && text.contains("work") && text.contains("m4"), "{text}");
+    store.stop().await;
+}

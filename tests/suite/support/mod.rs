@@ -1,0 +1,21 @@
+//! What all black-box tests share: a store on ports of its own, and thin clients.
+
+pub mod api;
+pub mod corpus;
+pub mod imap;
+pub mod judge;
+pub mod lmtp;
+pub mod store;
+
+use std::time::Duration;
+
+/// How long a condition may take before a test fails; generous, since machines are shared.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Runs a future with the deadline.
+pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("{what}: nothing within {DEADLINE:?}"),
+    }
+}
