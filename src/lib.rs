@@ -10,3 +10,4 @@ pub mod model;
 pub mod net;
 pub mod storage;
 pub mod tasks;
+pub mod spool;

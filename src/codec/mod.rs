@@ -1,3 +1,5 @@
 //! Bytes to nouns and back: pure, total, never panics.
 
+pub mod imap;
 pub mod mime;
+pub mod smtp;

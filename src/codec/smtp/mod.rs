@@ -1,0 +1,9 @@
+//! SMTP and LMTP as bytes: commands, paths, parameters, replies, dot transparency (RFC 5321, RFC 2033).
+
+pub mod command;
+pub mod data;
+pub mod enhanced_status;
+pub mod framing;
+pub mod parameters;
+pub mod path;
+pub mod reply;

@@ -1,0 +1,248 @@
+//! ESMTP parameters of MAIL and RCPT (RFC 5321 §4.1.2, RFC 1870, 3030, 3461, 6152, 6531).
+
+use super::command::SyntaxErrorKind;
+
+/// BODY= (RFC 6152 §2, RFC 3030 §3).
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum Body {
+    /// `7BIT`, or nothing said
+    #[default]
+    SevenBit,
+    /// `8BITMIME`
+    EightBit,
+    /// `BINARYMIME`: only with BDAT
+    Binary,
+}
+
+/// RET= (RFC 3461 §4.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Return {
+    /// `FULL`
+    Full,
+    /// `HDRS`
+    Headers,
+}
+
+/// NOTIFY= (RFC 3461 §4.1); all false: `NEVER`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Notify {
+    /// `SUCCESS`
+    pub success: bool,
+    /// `FAILURE`
+    pub failure: bool,
+    /// `DELAY`
+    pub delay: bool,
+}
+
+/// Parameters of MAIL.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct MailParameters {
+    /// SIZE: octets announced (RFC 1870 §4); 0: not known.
+    pub size_octets: Option<u64>,
+    /// BODY
+    pub body: Body,
+    /// SMTPUTF8 (RFC 6531 §3.4)
+    pub smtp_utf8: bool,
+    /// RET
+    pub ret: Option<Return>,
+    /// ENVID, decoded (RFC 3461 §4.4).
+    pub envelope_id: Option<String>,
+}
+
+/// Parameters of RCPT.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct RcptParameters {
+    /// NOTIFY
+    pub notify: Option<Notify>,
+    /// ORCPT: address type and decoded address (RFC 3461 §4.2).
+    pub original: Option<(String, String)>,
+}
+
+type Result<T> = std::result::Result<T, SyntaxErrorKind>;
+
+/// Reads the parameters of MAIL: what follows the path.
+///
+/// # Errors
+/// `UnknownParameter`, or `ParameterValue` for bad values and repeated parameters.
+pub fn parse_mail_parameters(text: &str) -> Result<MailParameters> {
+    let mut parameters = MailParameters::default();
+    let mut has_body = false;
+    for word in words(text)? {
+        let (keyword, value) = split(word);
+        match (keyword.to_ascii_uppercase().as_str(), value) {
+            ("SIZE", Some(value)) => set(&mut parameters.size_octets, parse_size(value)?)?,
+            ("BODY", Some(value)) => {
+                once(!has_body)?;
+                has_body = true;
+                parameters.body = parse_body(value)?;
+            }
+            ("SMTPUTF8", None) => {
+                once(!parameters.smtp_utf8)?;
+                parameters.smtp_utf8 = true;
+            }
+            ("RET", Some(value)) => set(&mut parameters.ret, parse_return(value)?)?,
+            // RFC 3461 §4.4: at most 100 characters
+            ("ENVID", Some(value)) if value.len() <= 100 => {
+                set(&mut parameters.envelope_id, parse_xtext(value)?)?;
+            }
+            ("SIZE" | "BODY" | "SMTPUTF8" | "RET" | "ENVID", _) => {
+                return Err(SyntaxErrorKind::ParameterValue);
+            }
+            _ => return Err(SyntaxErrorKind::UnknownParameter),
+        }
+    }
+    Ok(parameters)
+}
+
+/// Reads the parameters of RCPT: what follows the path.
+///
+/// # Errors
+/// As for MAIL.
+pub fn parse_rcpt_parameters(text: &str) -> Result<RcptParameters> {
+    let mut parameters = RcptParameters::default();
+    for word in words(text)? {
+        let (keyword, value) = split(word);
+        match (keyword.to_ascii_uppercase().as_str(), value) {
+            ("NOTIFY", Some(value)) => set(&mut parameters.notify, parse_notify(value)?)?,
+            // RFC 3461 §4.2: at most 500 characters
+            ("ORCPT", Some(value)) if value.len() <= 500 => {
+                let (kind, address) =
+                    value.split_once(';').ok_or(SyntaxErrorKind::ParameterValue)?;
+                set(&mut parameters.original, (kind.to_owned(), parse_xtext(address)?))?;
+            }
+            ("NOTIFY" | "ORCPT", _) => return Err(SyntaxErrorKind::ParameterValue),
+            _ => return Err(SyntaxErrorKind::UnknownParameter),
+        }
+    }
+    Ok(parameters)
+}
+
+/// Parameters are set off from the path, and from each other, by spaces.
+fn words(text: &str) -> Result<impl Iterator<Item = &str>> {
+    if !text.is_empty() && !text.starts_with(' ') {
+        return Err(SyntaxErrorKind::Arguments);
+    }
+    Ok(text.split(' ').filter(|word| !word.is_empty()))
+}
+
+fn split(word: &str) -> (&str, Option<&str>) {
+    word.split_once('=').map_or((word, None), |(keyword, value)| (keyword, Some(value)))
+}
+
+fn once(is_first: bool) -> Result<()> {
+    if is_first { Ok(()) } else { Err(SyntaxErrorKind::ParameterValue) }
+}
+
+fn set<T>(slot: &mut Option<T>, value: T) -> Result<()> {
+    once(slot.is_none())?;
+    *slot = Some(value);
+    Ok(())
+}
+
+/// `size-value ::= 1*20DIGIT` (RFC 1870 §4)
+fn parse_size(value: &str) -> Result<u64> {
+    if value.is_empty() || value.len() > 20 || !value.bytes().all(|c| c.is_ascii_digit()) {
+        return Err(SyntaxErrorKind::ParameterValue);
+    }
+    Ok(value.parse().unwrap_or(u64::MAX))
+}
+
+fn parse_body(value: &str) -> Result<Body> {
+    match value.to_ascii_uppercase().as_str() {
+        "7BIT" => Ok(Body::SevenBit),
+        "8BITMIME" => Ok(Body::EightBit),
+        "BINARYMIME" => Ok(Body::Binary),
+        _ => Err(SyntaxErrorKind::ParameterValue),
+    }
+}
+
+fn parse_return(value: &str) -> Result<Return> {
+    match value.to_ascii_uppercase().as_str() {
+        "FULL" => Ok(Return::Full),
+        "HDRS" => Ok(Return::Headers),
+        _ => Err(SyntaxErrorKind::ParameterValue),
+    }
+}
+
+fn parse_notify(value: &str) -> Result<Notify> {
+    let mut notify = Notify::default();
+    if value.eq_ignore_ascii_case("NEVER") {
+        return Ok(notify);
+    }
+    for word in value.split(',') {
+        match word.to_ascii_uppercase().as_str() {
+            "SUCCESS" => notify.success = true,
+            "FAILURE" => notify.failure = true,
+            "DELAY" => notify.delay = true,
+            _ => return Err(SyntaxErrorKind::ParameterValue),
+        }
+    }
+    Ok(notify)
+}
+
+/// `xtext = *( xchar / hexchar )`, `hexchar = "+" 2HEXDIG` (RFC 3461 §4), decoded.
+fn parse_xtext(value: &str) -> Result<String> {
+    let bad = SyntaxErrorKind::ParameterValue;
+    let mut octets = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    loop {
+        rest = match rest {
+            [] => break,
+            [b'+', high, low, after @ ..] => {
+                let digit = |octet: u8| char::from(octet).to_digit(16).ok_or(bad);
+                octets.push(u8::try_from(digit(*high)? * 16 + digit(*low)?).map_err(|_| bad)?);
+                after
+            }
+            [b'+' | b'=', ..] => return Err(bad),
+            [octet, after @ ..] if !octet.is_ascii_control() => {
+                octets.push(*octet);
+                after
+            }
+            _ => return Err(bad),
+        };
+    }
+    String::from_utf8(octets).map_err(|_| bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mail_parameters() {
+        let parameters =
+            parse_mail_parameters(" SIZE=1000 body=8bitmime SMTPUTF8 RET=HDRS ENVID=a+2Bb")
+                .unwrap();
+        assert_eq!(parameters.size_octets, Some(1000));
+        assert_eq!(parameters.body, Body::EightBit);
+        assert!(parameters.smtp_utf8);
+        assert_eq!(parameters.ret, Some(Return::Headers));
+        assert_eq!(parameters.envelope_id.as_deref(), Some("a+b"));
+        let unknown = SyntaxErrorKind::UnknownParameter;
+        assert_eq!(parse_mail_parameters(" FUTURE=1"), Err(unknown));
+        assert_eq!(parse_mail_parameters("SIZE=1"), Err(SyntaxErrorKind::Arguments));
+        let bad = ["SIZE=x", "SIZE=", "SIZE", "SIZE=1 SIZE=2", "BODY=9BIT", "SMTPUTF8=1", "RET=A"];
+        for text in bad {
+            let parsed = parse_mail_parameters(&format!(" {text}"));
+            assert_eq!(parsed, Err(SyntaxErrorKind::ParameterValue), "{text}");
+        }
+        let most = parse_mail_parameters(" SIZE=99999999999999999999").unwrap();
+        assert_eq!(most.size_octets, Some(u64::MAX));
+    }
+
+    #[test]
+    fn rcpt_parameters() {
+        let parameters =
+            parse_rcpt_parameters(" NOTIFY=SUCCESS,delay ORCPT=rfc822;a+40b.example").unwrap();
+        assert_eq!(parameters.notify, Some(Notify { success: true, failure: false, delay: true }));
+        let original = Some(("rfc822".to_owned(), "a@b.example".to_owned()));
+        assert_eq!(parameters.original, original);
+        assert_eq!(parse_rcpt_parameters(" NOTIFY=NEVER").unwrap().notify, Some(Notify::default()));
+        for text in
+            ["NOTIFY=NEVER,SUCCESS", "NOTIFY=", "ORCPT=a", "ORCPT=rfc822;a+4", "ORCPT=x;a=b"]
+        {
+            let parsed = parse_rcpt_parameters(&format!(" {text}"));
+            assert_eq!(parsed, Err(SyntaxErrorKind::ParameterValue), "{text}");
+        }
+    }
+}
