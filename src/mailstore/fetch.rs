@@ -1,37 +1,32 @@
-//! Reading messages: rows as a stream, contents by range.
+//! Reading messages: rows as a stream, pages, contents by range.
 use super::Mailstore;
 use crate::model::error::Result;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::message::Message;
 use crate::model::structure::ByteRange;
 use crate::model::uid::{Uid, UidSet};
+use crate::storage::page::Scan;
+use crate::storage::{contents, messages, page};
 use bytes::Bytes;
 
-/// Which parts of the message document are read.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Fields {
-    /// `Message::envelope`
-    pub envelope: bool,
-    /// `Message::body`
-    pub body: bool,
-    /// `Message::bodystructure`
-    pub bodystructure: bool,
-    /// `Message::tree`
-    pub tree: bool,
-    /// `Message::summary`
-    pub summary: bool,
-    /// `Message::meta`
-    pub meta: bool,
-}
+pub use crate::storage::messages::Fields;
+
 /// Messages as they come from the database, ascending by UID.
 #[derive(Debug)]
-pub struct MessageStream {}
+pub struct MessageStream {
+    stream: messages::Stream,
+}
+
 impl MessageStream {
-    /// The next message.
+    /// The next message. A round trip per 1,000 messages.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Internal` for a document that cannot be read.
     pub async fn next(&mut self) -> Result<Option<Message>> {
-        todo!()
+        self.stream.next().await
     }
 }
+
 /// A page of a mailbox's messages, by internal date then UID.
 #[derive(Clone, Debug, Default)]
 pub struct PageQuery {
@@ -46,44 +41,75 @@ pub struct PageQuery {
     /// Rows at most.
     pub limit: usize,
 }
+
 impl Mailstore {
-    /// Messages of a mailbox; UIDs that do not exist are passed over. Two round trips per large batch.
+    /// Messages of a mailbox; UIDs that do not exist are passed over. Nothing is read before the first
+    /// [`MessageStream::next`]; then one round trip per run of UIDs (or 1,000 scattered ones) and per 1,000 messages.
+    ///
+    /// # Errors
+    /// None today; those of the stream come from the stream.
     pub async fn fetch(
         &self,
-        _user: UserId,
-        _mailbox: MailboxId,
-        _uids: &UidSet,
-        _fields: Fields,
+        user: UserId,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        fields: Fields,
     ) -> Result<MessageStream> {
-        todo!()
+        let stream = messages::stream(self.storage(), user, mailbox, uids, fields);
+        Ok(MessageStream { stream })
     }
-    /// One message.
+
+    /// One message. One round trip.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Internal`.
     pub async fn find_message(
         &self,
-        _user: UserId,
-        _mailbox: MailboxId,
-        _uid: Uid,
-        _fields: Fields,
+        user: UserId,
+        mailbox: MailboxId,
+        uid: Uid,
+        fields: Fields,
     ) -> Result<Option<Message>> {
-        todo!()
+        messages::find_one(self.storage(), user, mailbox, uid, fields).await
     }
-    /// A page, one query. Returns at most `limit` messages and whether more follow in the direction of reading.
+
+    /// A page, one query, at most 10,000 rows. Returns at most `limit` messages and whether more follow in the
+    /// direction of reading (for `before`: whether there are more before the page).
+    ///
+    /// # Errors
+    /// `Unavailable`, `Internal`.
     pub async fn page(
         &self,
-        _user: UserId,
-        _mailbox: MailboxId,
-        _query: &PageQuery,
-        _fields: Fields,
+        user: UserId,
+        mailbox: MailboxId,
+        query: &PageQuery,
+        fields: Fields,
     ) -> Result<(Vec<Message>, bool)> {
-        todo!()
+        // The page before a row is the page after it in the opposite order, turned round
+        let backwards = query.before.is_some() && query.after.is_none();
+        let scan = Scan {
+            ascending: query.ascending != backwards,
+            beyond: query.after.or(query.before),
+            unseen: query.unseen,
+            limit: query.limit,
+        };
+        let (mut rows, more) = page::page(self.storage(), user, mailbox, &scan, fields).await?;
+        if backwards {
+            rows.reverse();
+        }
+        Ok((rows, more))
     }
+
     /// Octets of a message's content (without its prefix) in a range, clipped to it.
+    ///
+    /// # Errors
+    /// `Unavailable`; `NotFound` when the content has gone with its last message.
     pub async fn load_octets(
         &self,
         _user: UserId,
-        _message: &Message,
-        _range: ByteRange,
+        message: &Message,
+        range: ByteRange,
     ) -> Result<Bytes> {
-        todo!()
+        contents::load_range(self.storage(), &message.content, range).await
     }
 }

@@ -1,0 +1,4 @@
+//! Documents to nouns and back, where that takes more than a few lines.
+
+pub mod message;
+pub mod summary;
