@@ -1,5 +1,6 @@
 //! Eider, a scalable mail store (map to be completed).
 
+pub mod api;
 pub mod auth;
 pub mod clock;
 pub mod cluster;

@@ -15,9 +15,14 @@ pub mod indexes;
 pub mod mailboxes;
 pub mod messages;
 pub mod migrations;
+pub mod page;
+pub mod rate_limits;
 pub mod record;
+pub mod regex;
 pub mod subscriptions;
+pub mod tokens;
 pub mod transaction;
+pub mod users;
 
 pub use client::Storage;
 pub use field::{id_of, oid};

@@ -1,0 +1,43 @@
+//! The HTTP API: WildDuck's operations and shapes, described by OpenAPI.
+//!
+//! [`router`] is the table of contents; [`extract`] makes a [`extract::Call`] of a request,
+//! [`params`] reads its parameters, [`access`] says who may, [`reply`] and [`problem`] answer.
+
+pub mod access;
+pub mod body;
+pub mod extract;
+pub mod health;
+pub mod middleware;
+pub mod openapi;
+pub mod page;
+pub mod params;
+pub mod problem;
+pub mod query;
+pub mod reply;
+pub mod router;
+pub mod settings;
+
+use crate::auth::Authenticator;
+use crate::auth::token::Tokens;
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::mailstore::Mailstore;
+use settings::Settings;
+use std::sync::Arc;
+
+/// The handles the API works with; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Mailboxes and messages.
+    pub mailstore: Mailstore,
+    /// Users and addresses.
+    pub directory: Directory,
+    /// Logins.
+    pub authenticator: Authenticator,
+    /// Access tokens.
+    pub tokens: Tokens,
+    /// Time.
+    pub clock: Clock,
+    /// Settings.
+    pub settings: Arc<Settings>,
+}

@@ -1,0 +1,77 @@
+//! What the description of the API says besides the operations.
+
+use super::router;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi as _};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Eider",
+        description = "Users, addresses, mailboxes and messages of an Eider mail store. \
+            Operations and shapes are compatible with WildDuck 1.50. \
+            Any parameter may be sent in the query or in the body; \
+            the path wins over the query, the query over the body.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    tags(
+        (name = "Users", description = "Who owns mailboxes and logs in"),
+        (name = "Addresses", description = "Where mail for users is sent to"),
+        (name = "Authentication", description = "Checking passwords, access tokens"),
+        (name = "Mailboxes", description = "Named sets of messages"),
+        (name = "Messages", description = "Messages in mailboxes"),
+        (name = "Health", description = "Is the store alive?")
+    ),
+    security(("accessToken" = []), ("accessTokenHeader" = []), ("accessTokenQuery" = [])),
+    modifiers(&SecuritySchemes)
+)]
+struct Description;
+
+struct SecuritySchemes;
+
+impl Modify for SecuritySchemes {
+    fn modify(&self, openapi: &mut OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("accessToken", SecurityScheme::Http(bearer));
+        let header = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Access-Token")));
+        components.add_security_scheme("accessTokenHeader", header);
+        let query = SecurityScheme::ApiKey(ApiKey::Query(ApiKeyValue::new("accessToken")));
+        components.add_security_scheme("accessTokenQuery", query);
+    }
+}
+
+/// The description without operations.
+pub fn base() -> OpenApi {
+    Description::openapi()
+}
+
+/// The whole description as JSON text, indented, with a final line feed.
+pub fn document() -> String {
+    let description = router::operations().into_openapi();
+    let mut text = description.to_pretty_json().unwrap_or_else(|error| {
+        tracing::error!(%error, "the description could not be written");
+        "{}".to_owned()
+    });
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_description_is_openapi_3_1_and_names_every_operation_once() {
+        let text = super::document();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(value["openapi"].as_str().unwrap().starts_with("3.1"));
+        let mut ids = std::collections::BTreeSet::new();
+        for (path, item) in value["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let id = operation["operationId"].as_str().unwrap().to_owned();
+                assert!(ids.insert(id.clone()), "{method} {path}: {id} twice");
+                assert!(operation["summary"].is_string(), "{method} {path} has no summary");
+            }
+        }
+    }
+}
