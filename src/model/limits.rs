@@ -6,6 +6,8 @@ pub const MESSAGE_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 pub const IMAP_LINE_OCTETS_MAX: usize = 64 * 1024;
 /// Octets of a literal that is not a message.
 pub const IMAP_LITERAL_OCTETS_MAX: u32 = 64 * 1024;
+/// Octets of all literals of one command that are not messages.
+pub const IMAP_COMMAND_LITERALS_OCTETS_MAX: u64 = 1024 * 1024;
 /// Nesting of lists and search keys.
 pub const IMAP_NESTING_MAX: usize = 64;
 /// Bad commands in one IMAP session before BYE.

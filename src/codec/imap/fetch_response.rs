@@ -1,0 +1,155 @@
+//! The writer of `* n FETCH (...)` (RFC 9051 §7.5.2).
+
+use super::date_time;
+use super::fetch::BodySection;
+use super::response::Writer;
+use crate::codec::mime::section::SectionText;
+use crate::model::flag::FlagSet;
+use crate::model::message::TimeMs;
+use crate::model::uid::{ModSeq, SeqNum, Uid};
+
+/// Writes the items of one FETCH response; call [`FetchWriter::end`] at the end.
+#[derive(Debug)]
+pub struct FetchWriter<'a> {
+    writer: Writer<'a>,
+    any: bool,
+}
+
+impl<'a> FetchWriter<'a> {
+    /// Begins `* n FETCH (`.
+    pub fn begin(out: &'a mut Vec<u8>, utf8: bool, seq: SeqNum) -> Self {
+        let mut writer = Writer::new(out, utf8);
+        writer.raw(b"* ").number(u64::from(seq)).raw(b" FETCH (");
+        Self { writer, any: false }
+    }
+
+    /// Goes on in another buffer: when a section's octets were sent between. Items were written before.
+    pub const fn resume(out: &'a mut Vec<u8>, utf8: bool) -> Self {
+        Self { writer: Writer::new(out, utf8), any: true }
+    }
+
+    /// Ends the response.
+    pub fn end(mut self) {
+        self.writer.raw(b")").end_line();
+    }
+
+    fn item(&mut self, name: &str) -> &mut Writer<'a> {
+        if self.any {
+            self.writer.raw(b" ");
+        }
+        self.any = true;
+        self.writer.text(name)
+    }
+
+    /// `UID n`
+    pub fn uid(&mut self, uid: Uid) {
+        self.item("UID ").number(u64::from(uid));
+    }
+
+    /// `FLAGS (...)`
+    pub fn flags(&mut self, flags: &FlagSet) {
+        self.item("FLAGS ").flag_list(flags);
+    }
+
+    /// `MODSEQ (n)`
+    pub fn mod_seq(&mut self, mod_seq: ModSeq) {
+        self.item("MODSEQ (").number(mod_seq).raw(b")");
+    }
+
+    /// `INTERNALDATE "…"`
+    pub fn internal_date(&mut self, time: TimeMs) {
+        self.item("INTERNALDATE \"").text(&date_time::format(time)).raw(b"\"");
+    }
+
+    /// `SAVEDATE "…"`
+    pub fn save_date(&mut self, time: TimeMs) {
+        self.item("SAVEDATE \"").text(&date_time::format(time)).raw(b"\"");
+    }
+
+    /// `RFC822.SIZE n`
+    pub fn rfc822_size(&mut self, octets: u64) {
+        self.item("RFC822.SIZE ").number(octets);
+    }
+
+    /// `EMAILID (id)`
+    pub fn email_id(&mut self, id: &str) {
+        self.item("EMAILID (").text(id).raw(b")");
+    }
+
+    /// `THREADID (id)`
+    pub fn thread_id(&mut self, id: &str) {
+        self.item("THREADID (").text(id).raw(b")");
+    }
+
+    /// `ENVELOPE`, `BODY`, `BODYSTRUCTURE`: a name and its stored wire form.
+    pub fn wire_form(&mut self, name: &str, wire_form: &[u8]) {
+        self.item(name).raw(b" ").raw(wire_form);
+    }
+
+    /// A string under a name such as `RFC822.HEADER`; `NIL` if none.
+    pub fn named_string(&mut self, name: &str, octets: Option<&[u8]>) {
+        self.item(name).raw(b" ");
+        self.content(octets);
+    }
+
+    /// A literal's beginning under a name; the caller sends its octets next.
+    pub fn named_literal_header(&mut self, name: &str, octets: u64) {
+        self.item(name).raw(b" ").literal_header(octets);
+    }
+
+    /// `BODY[section]<offset> octets`; `NIL` if there is no such part.
+    pub fn section(&mut self, section: &BodySection, octets: Option<&[u8]>) {
+        self.section_name(section);
+        self.content(octets);
+    }
+
+    /// `BODY[section]<offset> {n}`; the caller sends the octets next.
+    pub fn section_literal_header(&mut self, section: &BodySection, octets: u64) {
+        self.section_name(section);
+        self.writer.literal_header(octets);
+    }
+
+    /// Message text goes as literal: clients that cut the octets out of the stream count on it; empty is `""`.
+    fn content(&mut self, octets: Option<&[u8]>) {
+        match octets {
+            Some(b"") => self.writer.raw(b"\"\""),
+            Some(octets) => self.writer.literal(octets),
+            None => self.writer.raw(b"NIL"),
+        };
+    }
+
+    fn section_name(&mut self, body: &BodySection) {
+        self.item("BODY[");
+        let section = &body.section;
+        for (index, number) in section.path.iter().enumerate() {
+            self.writer.raw(if index > 0 { b"." } else { b"" }).number(u64::from(*number));
+        }
+        let dot: &[u8] = if section.path.is_empty() { b"" } else { b"." };
+        match &section.text {
+            SectionText::All => {}
+            SectionText::Header => drop(self.writer.raw(dot).raw(b"HEADER")),
+            SectionText::Text => drop(self.writer.raw(dot).raw(b"TEXT")),
+            SectionText::Mime => drop(self.writer.raw(dot).raw(b"MIME")),
+            SectionText::HeaderFields(names) => {
+                self.writer.raw(dot).raw(b"HEADER.FIELDS ");
+                self.names(names);
+            }
+            SectionText::HeaderFieldsNot(names) => {
+                self.writer.raw(dot).raw(b"HEADER.FIELDS.NOT ");
+                self.names(names);
+            }
+        }
+        self.writer.raw(b"]");
+        if let Some((offset, _)) = body.partial {
+            self.writer.raw(b"<").number(offset).raw(b">");
+        }
+        self.writer.raw(b" ");
+    }
+
+    fn names(&mut self, names: &[String]) {
+        for (index, name) in names.iter().enumerate() {
+            self.writer.raw(if index > 0 { b" " } else { b"(" }).astring(name.as_bytes());
+        }
+        self.writer.raw(b")");
+    }
+}

@@ -1,0 +1,356 @@
+//! Where a command ends, before any grammar (RFC 9051 §2.2.1, §4.3; RFC 7888).
+//!
+//! The framer is fed octets as they arrive and tells what they amount to. It never looks further than the line's
+//! end and the literal's count, so a command that does not parse cannot shift where the next one begins.
+
+use crate::model::limits::{
+    IMAP_COMMAND_LITERALS_OCTETS_MAX, IMAP_LINE_OCTETS_MAX, IMAP_LITERAL_OCTETS_MAX,
+};
+use bytes::{Buf as _, Bytes, BytesMut};
+
+/// Octets in which the longest literal marker with its line end fits.
+const MARKER_OCTETS_MAX: usize = 32;
+/// Allocated in advance for an accepted literal; the rest grows as it arrives.
+const LITERAL_RESERVE_OCTETS: u64 = 256 * 1024;
+/// After a larger command its buffer is given back, even if more octets were already read behind it.
+const KEPT_BUFFER_OCTETS: usize = 16 * 1024;
+
+/// What the octets fed so far amount to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Frame {
+    /// Nothing yet: feed more.
+    Incomplete,
+    /// A literal follows: call [`Framer::accept_literal`] or [`Framer::refuse_literal`] before anything else.
+    Literal(Literal),
+    /// A whole command with its literals, without the final line end: for `command::parse`.
+    Command(Bytes),
+    /// A line beyond the limit; it is dropped to its end, with the literals its client sends unasked. Said once.
+    TooLong {
+        /// The command's tag, if readable.
+        tag: Option<String>,
+    },
+}
+
+/// What [`Framer::next_line`] found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Line {
+    /// Nothing yet: feed more.
+    Incomplete,
+    /// A line without its end.
+    Line(Bytes),
+    /// A line beyond the limit, dropped. Said once.
+    TooLong,
+}
+
+/// A literal that a command announces.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Literal {
+    /// The command's tag, if readable.
+    pub tag: Option<String>,
+    /// The command's name, uppercase; empty if unreadable.
+    pub command: String,
+    /// Its octets; `u64::MAX` also for counts that do not fit.
+    pub octets: u64,
+    /// `{n}`: the client waits for `+` or a tagged answer. Not so for `{n+}`.
+    pub synchronising: bool,
+    /// `~{n}`: literal8 (RFC 3516, RFC 6855 §4).
+    pub binary: bool,
+    /// It stands where APPEND has its message.
+    pub is_message: bool,
+    /// Octets of the literals accepted before in this command.
+    pub before: u64,
+}
+
+impl Literal {
+    /// Whether the command stays within its bounds with this literal.
+    pub fn fits(&self, message_octets_max: u64) -> bool {
+        let (own_max, all_max) = if self.is_message {
+            (
+                message_octets_max,
+                message_octets_max.saturating_add(IMAP_COMMAND_LITERALS_OCTETS_MAX),
+            )
+        } else {
+            (u64::from(IMAP_LITERAL_OCTETS_MAX), IMAP_COMMAND_LITERALS_OCTETS_MAX)
+        };
+        self.octets <= own_max && self.before.saturating_add(self.octets) <= all_max
+    }
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// In a line of a command.
+    #[default]
+    Line,
+    /// A literal was announced, its line ends before this offset.
+    Offered(usize, Marker),
+    /// In an accepted literal that ends at this offset.
+    Literal(usize),
+    /// In a refused literal of which so many octets are left.
+    SkipLiteral(u64),
+    /// In a line that is dropped.
+    SkipLine,
+}
+
+/// Cuts octets into commands. Feed it only after it said `Incomplete`, so that it holds one read at most besides
+/// the command it is in.
+#[derive(Debug, Default)]
+pub struct Framer {
+    /// The current command from its beginning, and octets behind it.
+    buffer: BytesMut,
+    state: State,
+    /// Where the current line of the command begins in the buffer.
+    line_start: usize,
+    /// No line end between `line_start` and here.
+    scanned: usize,
+    /// Octets of the command's earlier lines.
+    earlier_lines: usize,
+    /// Octets of the command's accepted literals.
+    literals: u64,
+}
+
+impl Framer {
+    /// A framer at the beginning of a command.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds octets from the client.
+    pub fn feed(&mut self, octets: &[u8]) {
+        self.buffer.extend_from_slice(octets);
+    }
+
+    /// Octets that are fed and not given out.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether no octet of a further command has come: after STARTTLS nothing may be left from before
+    /// (RFC 9051 §6.2.1), see [`Framer::clear`].
+    pub fn is_at_start(&self) -> bool {
+        self.buffer.is_empty() && matches!(self.state, State::Line)
+    }
+
+    /// Forgets everything, as after STARTTLS.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What the octets fed so far amount to.
+    pub fn next_frame(&mut self) -> Frame {
+        loop {
+            match self.state {
+                State::Line => match self.line_end() {
+                    Ends::Not => return Frame::Incomplete,
+                    Ends::TooLong => return Frame::TooLong { tag: self.drop_line() },
+                    Ends::At(end) => match self.marker(end) {
+                        Some(marker) => self.state = State::Offered(end + 1, marker),
+                        None => return Frame::Command(self.cut(end)),
+                    },
+                },
+                State::Offered(_, marker) => return Frame::Literal(self.describe(marker)),
+                State::Literal(end) => {
+                    if self.buffer.len() < end {
+                        return Frame::Incomplete;
+                    }
+                    (self.line_start, self.scanned) = (end, end);
+                    self.state = State::Line;
+                }
+                State::SkipLiteral(_) | State::SkipLine => {
+                    if !self.skip() {
+                        return Frame::Incomplete;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next line whatever it looks like: `DONE` after IDLE, responses of AUTHENTICATE.
+    pub fn next_line(&mut self) -> Line {
+        while !matches!(self.state, State::Line) {
+            // inside a command there is no free line; only dropped octets can stand before one
+            if matches!(self.state, State::Offered(..) | State::Literal(_)) || !self.skip() {
+                return Line::Incomplete;
+            }
+        }
+        match self.line_end() {
+            Ends::Not => Line::Incomplete,
+            Ends::TooLong => {
+                self.drop_line();
+                Line::TooLong
+            }
+            Ends::At(end) => Line::Line(self.cut(end)),
+        }
+    }
+
+    /// The announced literal becomes part of the command. The caller sends `+` if it is synchronising.
+    pub fn accept_literal(&mut self) {
+        if let State::Offered(start, marker) = self.state {
+            let Some(end) = usize::try_from(marker.octets).ok().and_then(|n| start.checked_add(n))
+            else {
+                return self.refuse_literal();
+            };
+            self.earlier_lines += start - self.line_start;
+            self.literals = self.literals.saturating_add(marker.octets);
+            let reserve = marker.octets.min(LITERAL_RESERVE_OCTETS);
+            self.buffer.reserve(usize::try_from(reserve).unwrap_or_default());
+            self.state = State::Literal(end);
+        }
+    }
+
+    /// The command ends here: the caller answers it with NO or BAD. A literal the client sends unasked is dropped,
+    /// with the rest of its command (RFC 7888 §4).
+    pub fn refuse_literal(&mut self) {
+        if let State::Offered(start, marker) = self.state {
+            self.buffer.advance(start);
+            self.begin_command();
+            if !marker.synchronising {
+                self.state = State::SkipLiteral(marker.octets);
+            }
+        }
+    }
+
+    /// Looks for the end of the line. A line is too long if more octets than the limit stand before its LF, so the
+    /// answer does not depend on how the octets arrived.
+    fn line_end(&mut self) -> Ends {
+        let rest = self.buffer.get(self.scanned..).unwrap_or_default();
+        let found = memchr::memchr(b'\n', rest).map(|at| self.scanned + at);
+        self.scanned = found.unwrap_or(self.buffer.len());
+        if self.earlier_lines + (self.scanned - self.line_start) > IMAP_LINE_OCTETS_MAX {
+            return Ends::TooLong;
+        }
+        found.map_or(Ends::Not, Ends::At)
+    }
+
+    fn marker(&self, end: usize) -> Option<Marker> {
+        Marker::at_end(self.buffer.get(self.line_start..end).unwrap_or_default())
+    }
+
+    fn describe(&self, marker: Marker) -> Literal {
+        let State::Offered(start, _) = self.state else { return Literal::of(marker, b"", 0) };
+        Literal::of(marker, self.buffer.get(..start).unwrap_or_default(), self.literals)
+    }
+
+    /// Takes the command that ends before the LF at `end`.
+    fn cut(&mut self, end: usize) -> Bytes {
+        let mut command = self.buffer.split_to(end + 1);
+        command.truncate(end);
+        if command.last() == Some(&b'\r') {
+            command.truncate(end - 1);
+        }
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        } else if command.len() > KEPT_BUFFER_OCTETS {
+            self.buffer = BytesMut::from(self.buffer.as_ref());
+        }
+        self.begin_command();
+        command.freeze()
+    }
+
+    fn begin_command(&mut self) {
+        self.state = State::Line;
+        (self.line_start, self.scanned, self.earlier_lines, self.literals) = (0, 0, 0, 0);
+    }
+
+    /// Begins to drop the line; the octets of the command before are dropped at once.
+    fn drop_line(&mut self) -> Option<String> {
+        let tag = tag_and_name(&self.buffer).0;
+        self.buffer.advance(self.line_start.min(self.buffer.len()));
+        self.begin_command();
+        self.state = State::SkipLine;
+        tag
+    }
+
+    /// Drops what is to be dropped; true when something new begins.
+    fn skip(&mut self) -> bool {
+        if let State::SkipLiteral(left) = &mut self.state {
+            let here = usize::try_from(*left).unwrap_or(usize::MAX).min(self.buffer.len());
+            self.buffer.advance(here);
+            *left = left.saturating_sub(u64::try_from(here).unwrap_or(u64::MAX));
+            if *left > 0 {
+                return false;
+            }
+            self.state = State::SkipLine;
+        }
+        let Some(end) = memchr::memchr(b'\n', &self.buffer) else {
+            // the tail may be the beginning of a literal's marker
+            self.buffer.advance(self.buffer.len().saturating_sub(MARKER_OCTETS_MAX));
+            return false;
+        };
+        let marker = Marker::at_end(self.buffer.get(..end).unwrap_or_default());
+        self.buffer.advance(end + 1);
+        self.begin_command();
+        // a client that waits for `+` has got its tagged answer instead: the command ended here
+        if let Some(marker) = marker
+            && !marker.synchronising
+        {
+            self.state = State::SkipLiteral(marker.octets);
+        }
+        true
+    }
+}
+
+enum Ends {
+    Not,
+    At(usize),
+    TooLong,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Marker {
+    octets: u64,
+    synchronising: bool,
+    binary: bool,
+}
+
+impl Marker {
+    /// Reads `literal = "{" number64 ["+"] "}" CRLF` and `literal8 = "~{" number64 ["+"] "}" CRLF` at the end of a
+    /// line (RFC 9051 §9).
+    fn at_end(line: &[u8]) -> Option<Self> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let inner = line.strip_suffix(b"}")?;
+        let (inner, synchronising) =
+            inner.strip_suffix(b"+").map_or((inner, true), |inner| (inner, false));
+        // a marker that does not fit is none; so long a count is no count
+        let near = inner.get(inner.len().saturating_sub(MARKER_OCTETS_MAX - 4)..)?;
+        let open = memchr::memrchr(b'{', near)?;
+        let digits = near.get(open + 1..)?;
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let octets = std::str::from_utf8(digits).ok()?.parse().unwrap_or(u64::MAX);
+        let binary = open.checked_sub(1).and_then(|at| near.get(at)) == Some(&b'~');
+        Some(Self { octets, synchronising, binary })
+    }
+}
+
+impl Literal {
+    fn of(marker: Marker, text: &[u8], before: u64) -> Self {
+        let (tag, command) = tag_and_name(text);
+        let words = text.splitn(4, |octet| *octet == b' ').collect::<Vec<_>>();
+        // RFC 9051 §6.3.12: tag SP "APPEND" SP mailbox …; the first literal may be the mailbox
+        let is_message = command == "APPEND"
+            && words.get(2).is_some_and(|word| !word.starts_with(b"{"))
+            || (command == "APPEND" && before > 0);
+        Self {
+            tag,
+            command,
+            octets: marker.octets,
+            synchronising: marker.synchronising,
+            binary: marker.binary,
+            is_message,
+            before,
+        }
+    }
+}
+
+/// The tag and the uppercase name a command begins with, if readable.
+fn tag_and_name(command: &[u8]) -> (Option<String>, String) {
+    let tag = super::lexer::leading_tag(command).map(str::to_owned);
+    let name = command
+        .split(|octet| matches!(octet, b' ' | b'\r' | b'\n'))
+        .nth(1)
+        .filter(|name| name.len() <= 32 && name.iter().all(u8::is_ascii_alphabetic))
+        .and_then(|name| std::str::from_utf8(name).ok())
+        .map(str::to_ascii_uppercase);
+    (tag, name.unwrap_or_default())
+}

@@ -1,0 +1,21 @@
+//! IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051): octets to commands, responses to octets.
+//!
+//! [`framing`] finds where a command ends, [`command::parse`] reads its grammar, [`response`] writes answers.
+
+pub mod append;
+pub mod command;
+pub mod command_table;
+pub mod date_time;
+pub mod error;
+pub mod fetch;
+pub mod fetch_response;
+pub mod framing;
+pub mod lexer;
+pub mod list;
+pub mod mailbox_name;
+pub mod response;
+pub mod response_code;
+pub mod search;
+pub mod sequence_set;
+pub mod status;
+pub mod store;

@@ -1,0 +1,170 @@
+//! Response codes (RFC 9051 §7.1, RFC 5530, RFC 7162, RFC 4315 and the registry).
+
+use super::response::Writer;
+use crate::model::uid::{ModSeq, SeqNum, Uid, UidSet, UidValidity};
+
+/// A response code, written between `[` and `]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ResponseCode {
+    /// `ALERT`: the text must be shown to the user.
+    Alert,
+    /// `BADCHARSET`
+    BadCharset,
+    /// `CAPABILITY …`: names separated by one space.
+    Capability(String),
+    /// `PARSE`
+    Parse,
+    /// `PERMANENTFLAGS (...)`: names; `\*` if keywords may be added.
+    PermanentFlags(Vec<String>),
+    /// `READ-ONLY`
+    ReadOnly,
+    /// `READ-WRITE`
+    ReadWrite,
+    /// `TRYCREATE`
+    TryCreate,
+    /// `UIDNEXT`
+    UidNext(Uid),
+    /// `UIDVALIDITY`
+    UidValidity(UidValidity),
+    /// `UNSEEN` (RFC 3501)
+    Unseen(SeqNum),
+    /// `APPENDUID`
+    AppendUid(UidValidity, UidSet),
+    /// `COPYUID`: source and destination sets correspond in ascending order (RFC 4315 §3).
+    CopyUid(UidValidity, UidSet, UidSet),
+    /// `UIDNOTSTICKY`
+    UidNotSticky,
+    /// `HIGHESTMODSEQ`
+    HighestModSeq(ModSeq),
+    /// `NOMODSEQ`
+    NoModSeq,
+    /// `MODIFIED`: sequence numbers, or UIDs after UID STORE.
+    Modified(UidSet),
+    /// `CLOSED`
+    Closed,
+    /// `MAILBOXID` (RFC 8474)
+    MailboxId(String),
+    /// `NOTSAVED` (RFC 5182)
+    NotSaved,
+    /// `NONEXISTENT`
+    Nonexistent,
+    /// `ALREADYEXISTS`
+    AlreadyExists,
+    /// `CANNOT`
+    Cannot,
+    /// `AUTHENTICATIONFAILED`
+    AuthenticationFailed,
+    /// `AUTHORIZATIONFAILED`
+    AuthorizationFailed,
+    /// `EXPIRED`
+    Expired,
+    /// `PRIVACYREQUIRED`
+    PrivacyRequired,
+    /// `CONTACTADMIN`
+    ContactAdmin,
+    /// `NOPERM`
+    NoPerm,
+    /// `INUSE`
+    InUse,
+    /// `LIMIT`
+    Limit,
+    /// `OVERQUOTA`
+    OverQuota,
+    /// `TOOBIG` (RFC 4469, RFC 7889)
+    TooBig,
+    /// `UNAVAILABLE`
+    Unavailable,
+    /// `SERVERBUG`
+    ServerBug,
+    /// `CLIENTBUG`
+    ClientBug,
+    /// `HASCHILDREN`
+    HasChildren,
+    /// `EXPUNGEISSUED`
+    ExpungeIssued,
+    /// `CORRUPTION`
+    Corruption,
+    /// `UNKNOWN-CTE`
+    UnknownCte,
+    /// `USEATTR` (RFC 6154 §3)
+    UseAttr,
+}
+
+impl Writer<'_> {
+    /// `resp-text-code` without its brackets.
+    pub fn code(&mut self, code: &ResponseCode) -> &mut Self {
+        use ResponseCode as Code;
+        match code {
+            Code::Capability(names) => self.raw(b"CAPABILITY ").text(names),
+            Code::PermanentFlags(names) => {
+                self.raw(b"PERMANENTFLAGS ").list_of(names.iter().map(String::as_str))
+            }
+            Code::UidNext(uid) => self.raw(b"UIDNEXT ").number(u64::from(*uid)),
+            Code::UidValidity(validity) => self.raw(b"UIDVALIDITY ").number(u64::from(*validity)),
+            Code::Unseen(seq) => self.raw(b"UNSEEN ").number(u64::from(*seq)),
+            Code::AppendUid(validity, uids) => {
+                self.raw(b"APPENDUID ").number(u64::from(*validity)).raw(b" ").number_set(uids)
+            }
+            Code::CopyUid(validity, from, to) => self
+                .raw(b"COPYUID ")
+                .number(u64::from(*validity))
+                .raw(b" ")
+                .number_set(from)
+                .raw(b" ")
+                .number_set(to),
+            Code::HighestModSeq(mod_seq) => self.raw(b"HIGHESTMODSEQ ").number(*mod_seq),
+            Code::Modified(numbers) => self.raw(b"MODIFIED ").number_set(numbers),
+            Code::MailboxId(id) => self.raw(b"MAILBOXID (").text(id).raw(b")"),
+            plain => self.text(plain.name()),
+        }
+    }
+}
+
+impl ResponseCode {
+    /// The code's first word.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Alert => "ALERT",
+            Self::BadCharset => "BADCHARSET",
+            Self::Capability(_) => "CAPABILITY",
+            Self::Parse => "PARSE",
+            Self::PermanentFlags(_) => "PERMANENTFLAGS",
+            Self::ReadOnly => "READ-ONLY",
+            Self::ReadWrite => "READ-WRITE",
+            Self::TryCreate => "TRYCREATE",
+            Self::UidNext(_) => "UIDNEXT",
+            Self::UidValidity(_) => "UIDVALIDITY",
+            Self::Unseen(_) => "UNSEEN",
+            Self::AppendUid(..) => "APPENDUID",
+            Self::CopyUid(..) => "COPYUID",
+            Self::UidNotSticky => "UIDNOTSTICKY",
+            Self::HighestModSeq(_) => "HIGHESTMODSEQ",
+            Self::NoModSeq => "NOMODSEQ",
+            Self::Modified(_) => "MODIFIED",
+            Self::Closed => "CLOSED",
+            Self::MailboxId(_) => "MAILBOXID",
+            Self::NotSaved => "NOTSAVED",
+            Self::Nonexistent => "NONEXISTENT",
+            Self::AlreadyExists => "ALREADYEXISTS",
+            Self::Cannot => "CANNOT",
+            Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
+            Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
+            Self::Expired => "EXPIRED",
+            Self::PrivacyRequired => "PRIVACYREQUIRED",
+            Self::ContactAdmin => "CONTACTADMIN",
+            Self::NoPerm => "NOPERM",
+            Self::InUse => "INUSE",
+            Self::Limit => "LIMIT",
+            Self::OverQuota => "OVERQUOTA",
+            Self::TooBig => "TOOBIG",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::ServerBug => "SERVERBUG",
+            Self::ClientBug => "CLIENTBUG",
+            Self::HasChildren => "HASCHILDREN",
+            Self::ExpungeIssued => "EXPUNGEISSUED",
+            Self::Corruption => "CORRUPTION",
+            Self::UnknownCte => "UNKNOWN-CTE",
+            Self::UseAttr => "USEATTR",
+        }
+    }
+}
