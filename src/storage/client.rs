@@ -1,7 +1,7 @@
 //! The connection to the database, and its collections.
 
 use crate::model::error::{Error, Result};
-use crate::storage::contents::SkeletonCache;
+use crate::storage::cache::Cache;
 use bson::Document;
 use mongodb::options::{
     Acknowledgment, ClientOptions, ReadConcern, SelectionCriteria, WriteConcern,
@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// How long an operation waits for a primary before it is `Unavailable`.
 const SERVER_SELECTION: Duration = Duration::from_secs(5);
-/// Octets of decompressed skeletons kept in memory by a node.
-const SKELETON_CACHE_OCTETS: usize = 32 * 1024 * 1024;
+/// Octets of contents kept in memory by a node.
+const CACHE_OCTETS: usize = 32 * 1024 * 1024;
 
 /// A handle on the database; cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct Storage {
 struct Inner {
     client: Client,
     database: Database,
-    skeletons: SkeletonCache,
+    cache: Cache,
 }
 
 impl Storage {
@@ -51,8 +51,8 @@ impl Storage {
             Some(SelectionCriteria::ReadPreference(mongodb::options::ReadPreference::Primary));
         let client = Client::with_options(options).map_err(bad)?;
         let database = client.database(database);
-        let skeletons = SkeletonCache::new(SKELETON_CACHE_OCTETS);
-        let storage = Self { inner: Arc::new(Inner { client, database, skeletons }) };
+        let cache = Cache::new(CACHE_OCTETS);
+        let storage = Self { inner: Arc::new(Inner { client, database, cache }) };
         super::indexes::create(&storage).await?;
         super::migrations::run(&storage).await?;
         Ok(storage)
@@ -88,8 +88,8 @@ impl Storage {
         &self.inner.database
     }
 
-    pub(super) fn skeletons(&self) -> &SkeletonCache {
-        &self.inner.skeletons
+    pub(super) fn cache(&self) -> &Cache {
+        &self.inner.cache
     }
 }
 

@@ -6,13 +6,18 @@
 //! argument works inside a transaction of [`transaction::run`].
 
 pub mod attachments;
+mod cache;
 pub mod changes;
+mod chunks;
 pub mod client;
+pub mod content_range;
 pub mod contents;
 pub mod error;
 pub mod field;
 pub mod indexes;
 pub mod mailboxes;
+pub mod message_copy;
+pub mod message_flags;
 pub mod messages;
 pub mod migrations;
 pub mod page;
@@ -22,6 +27,7 @@ pub mod regex;
 pub mod subscriptions;
 pub mod tokens;
 pub mod transaction;
+pub mod usage;
 pub mod users;
 
 pub use client::Storage;
