@@ -1,0 +1,314 @@
+"""Eider against Dovecot, the same client for both, alternating rounds.
+
+Arguments: the eider binary, [messages, default 5000], [rounds, default 3].
+Writes bench.jsonl (one object a measurement) and prints a table of medians and ratios.
+"""
+import json, os, pwd, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, threading, time
+import urllib.request
+
+EIDER, COUNT, ROUNDS = sys.argv[1], int((sys.argv[2:3] or [5000])[0]), int((sys.argv[3:4] or [3])[0])
+USER, PASSWORD = "bench", "bench-password"
+MESSAGE = (
+    "From: Sender <sender@example.org>\r\nTo: bench@example.com\r\nSubject: measured {n}\r\n"
+    "Date: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{n}@example.org>\r\nMIME-Version: 1.0\r\n"
+    "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n"
+    + "A line of text that is somewhat like mail.\r\n" * 90
+    + "--b\r\nContent-Type: text/html\r\n\r\n" + "<p>A line of text that is somewhat like mail.</p>\r\n" * 100
+    + "--b--\r\n"
+)
+
+
+def message(number):
+    return MESSAGE.replace("{n}", str(number)).encode()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Line:
+    """A buffered socket."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.file = self.socket.makefile("rb", 1 << 20)
+
+    def send(self, octets):
+        self.socket.sendall(octets)
+
+    def line(self):
+        line = self.file.readline()
+        if not line:
+            raise RuntimeError("the server closed")
+        return line
+
+
+class Imap(Line):
+    def __init__(self, port):
+        super().__init__(port)
+        self.line()
+        self.octets = 0
+        self.command(f'LOGIN {USER} "{PASSWORD}"')
+
+    def finish(self, tag=b"a "):
+        while True:
+            line = self.line()
+            self.octets += len(line)
+            while line.endswith(b"}\r\n"):
+                size = int(line[line.rindex(b"{") + 1:-3])
+                self.octets += len(self.file.read(size))
+                line = self.line()
+                self.octets += len(line)
+            if line.startswith(tag):
+                if not line.startswith(tag + b"OK"):
+                    raise RuntimeError(line)
+                return line
+
+    def command(self, text):
+        self.send(f"a {text}\r\n".encode())
+        return self.finish()
+
+    def append(self, mailbox, octets):
+        self.send(f"a APPEND {mailbox} {{{len(octets)}+}}\r\n".encode() + octets + b"\r\n")
+        return self.finish()
+
+
+class Lmtp(Line):
+    def __init__(self, port):
+        super().__init__(port)
+        self.reply()
+        self.send(b"LHLO bench\r\n")
+        self.reply()
+
+    def reply(self):
+        while True:
+            line = self.line()
+            if line[3:4] != b"-":
+                if line[:1] not in b"23":
+                    raise RuntimeError(line)
+                return line
+
+    def deliver(self, octets):
+        self.send(f"MAIL FROM:<s@example.org>\r\nRCPT TO:<{USER}@example.com>\r\nDATA\r\n".encode())
+        for _ in range(3):
+            self.reply()
+        self.send(octets + b".\r\n")
+        self.reply()
+
+
+def wait_for(port, seconds=60):
+    end = time.time() + seconds
+    while time.time() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"nothing listens on {port}")
+
+
+def rss_kb(pids):
+    total = 0
+    for pid in pids:
+        try:
+            text = open(f"/proc/{pid}/smaps_rollup").read()
+            total += int(re.search(r"^Pss:\s+(\d+)", text, re.M).group(1))
+        except (OSError, AttributeError):
+            pass
+    return total
+
+
+def descendants(pid):
+    found = [pid]
+    for child in subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split():
+        found += descendants(int(child))
+    return found
+
+
+class Eider:
+    name = "eider"
+
+    def __init__(self, folder):
+        self.imap, self.lmtp, self.api = free_port(), free_port(), free_port()
+        env = dict(os.environ, EIDER_DATA_DIR=folder, EIDER_IMAP__LISTEN=f"127.0.0.1:{self.imap}",
+                   EIDER_IMAP__LISTEN_TLS="127.0.0.1:0", EIDER_LMTP__LISTEN=f"127.0.0.1:{self.lmtp}",
+                   EIDER_IMAP__CONNECTIONS_PER_USER_MAX="5000",
+                   EIDER_API__LISTEN=f"127.0.0.1:{self.api}", EIDER_LOG__LEVEL="warn")
+        self.process = subprocess.Popen([EIDER, "serve"], env=env, stdout=subprocess.DEVNULL)
+        wait_for(self.imap)
+        wait_for(self.api)
+        token = open(f"{folder}/root-token").read().strip()
+        body = json.dumps({"username": USER, "password": PASSWORD, "address": f"{USER}@example.com"}).encode()
+        headers = {"X-Access-Token": token, "Content-Type": "application/json"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.api}/users", body, headers)
+        urllib.request.urlopen(request).read()
+
+    def memory_kb(self):
+        return rss_kb([self.process.pid])
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+
+class Dovecot:
+    name = "dovecot"
+
+    def __init__(self, folder):
+        self.imap, self.lmtp = free_port(), free_port()
+        os.chmod(folder, 0o755)
+        mail = f"{folder}/mail"
+        os.mkdir(mail)
+        owner = pwd.getpwnam("nobody")
+        os.chown(mail, owner.pw_uid, owner.pw_gid)
+        open(f"{folder}/passwd", "w").write(f"{USER}:{{PLAIN}}{PASSWORD}::::::\n")
+        open(f"{folder}/dovecot.conf", "w").write(f"""
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log
+protocols = imap lmtp
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+mail_location = maildir:{mail}/%n
+first_valid_uid = 1
+auth_username_format = %n
+mail_max_userip_connections = 5000
+default_client_limit = 6000
+default_process_limit = 5000
+default_vsz_limit = 1G
+passdb {{
+  driver = passwd-file
+  args = {folder}/passwd
+}}
+userdb {{
+  driver = static
+  args = uid={owner.pw_uid} gid={owner.pw_gid} home={mail}/%n
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {self.imap}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service imap {{
+  process_limit = 5000
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {self.lmtp}
+  }}
+}}
+""")
+        self.process = subprocess.Popen(["dovecot", "-F", "-c", f"{folder}/dovecot.conf"])
+        wait_for(self.imap)
+        wait_for(self.lmtp)
+
+    def memory_kb(self):
+        return rss_kb(descendants(self.process.pid))
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+
+def parallel(connections, total, work):
+    failures = []
+
+    def run(share):
+        try:
+            work(share)
+        except Exception as error:  # a failed worker fails the run, not silently one thread
+            failures.append(error)
+
+    shares = [range(k, total, connections) for k in range(connections)]
+    threads = [threading.Thread(target=run, args=(share,)) for share in shares]
+    start = time.perf_counter()
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    if failures:
+        raise failures[0]
+    return time.perf_counter() - start
+
+
+def timed(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def measure(server, base):
+    """All rows for one server, as (row, unit, value); larger is better unless the unit is KB."""
+    def deliver(share):
+        lmtp = Lmtp(server.lmtp)
+        for number in share:
+            lmtp.deliver(message(base + number))
+
+    def append(share):
+        imap = Imap(server.imap)
+        for number in share:
+            imap.append("INBOX", message(base + 100_000_000 + number))
+
+    few = COUNT // 5
+    yield "LMTP, 1 connection", "msg/s", few / parallel(1, few, deliver)
+    yield "LMTP, 8 connections", "msg/s", (COUNT - few) / parallel(8, COUNT - few, deliver)
+    imap = Imap(server.imap)
+    imap.command("SELECT INBOX")
+    if base == 0:
+        last = imap.command("NOOP")
+    full = "(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"
+    yield "first sync", "msg/s", COUNT / timed(lambda: imap.command(f"UID FETCH 1:{COUNT} {full}"))
+    yield "FETCH FLAGS", "msg/s", COUNT / timed(lambda: imap.command(f"UID FETCH 1:{COUNT} (FLAGS)"))
+    yield "SELECT", "1/s", 1 / timed(lambda: imap.command("SELECT INBOX"))
+    yield "full fetch", "msg/s", COUNT / timed(lambda: imap.command(f"UID FETCH 1:{COUNT} (BODY.PEEK[])"))
+    flag = "+FLAGS.SILENT (\\Flagged)" if base % 2 == 0 else "-FLAGS.SILENT (\\Flagged)"
+    yield "STORE on a range", "msg/s", COUNT / timed(lambda: imap.command(f"UID STORE 1:{COUNT} {flag}"))
+    yield "APPEND, 1 connection", "msg/s", few / parallel(1, few, append)
+    yield "APPEND, 8 connections", "msg/s", few / parallel(8, few, append)
+    before = server.memory_kb()
+    idle = []
+    for _ in range(100):
+        idle.append(Imap(server.imap))
+        idle[-1].command("SELECT INBOX")
+        idle[-1].send(b"i IDLE\r\n")
+        idle[-1].line()
+    time.sleep(1)
+    yield "idle connection", "KB", (server.memory_kb() - before) / len(idle)
+    for connection in idle:
+        connection.socket.close()
+
+
+def main():
+    folders = [tempfile.mkdtemp(prefix="eider-bench-") for _ in range(2)]
+    servers = []
+    rows = {}
+    out = open("bench.jsonl", "w")
+    try:
+        servers.append(Eider(folders[0]))
+        print(f"idle store: {servers[0].memory_kb()} KB without its database", flush=True)
+        servers.append(Dovecot(folders[1]))
+        for round_number in range(ROUNDS):
+            for server in servers:
+                for row, unit, value in measure(server, round_number * COUNT):
+                    rows.setdefault((row, unit), {}).setdefault(server.name, []).append(value)
+                    record = {"round": round_number, "server": server.name, "row": row, "unit": unit, "value": value}
+                    out.write(json.dumps(record) + "\n")
+                    out.flush()
+    finally:
+        for server in servers:
+            server.stop()
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+    print(f"\n| Row ({COUNT} messages, {ROUNDS} rounds, median) | Eider | Dovecot | Eider/Dovecot |\n|---|--:|--:|--:|")
+    for (row, unit), values in rows.items():
+        eider, dovecot = (statistics.median(values[name]) for name in ("eider", "dovecot"))
+        print(f"| {row}, {unit} | {eider:.0f} | {dovecot:.0f} | {eider / max(dovecot, 0.001):.2f} |")
+
+
+main()
