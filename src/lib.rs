@@ -12,3 +12,5 @@ pub mod net;
 pub mod storage;
 pub mod tasks;
 pub mod spool;
+pub mod smtp;
+pub mod delivery;

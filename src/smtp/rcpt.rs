@@ -1,0 +1,106 @@
+//! RCPT: a recipient is accepted or refused, for good, here (RFC 5321 §4.1.1.3).
+
+use super::mail::{dsn_not_offered, needs_smtp_utf8, smtp_utf8_missing};
+use super::reply_line::{bad_sequence, over_quota, reply_to_error};
+use super::session::Session;
+use crate::codec::smtp::parameters::RcptParameters;
+use crate::codec::smtp::path::Path;
+use crate::codec::smtp::reply::Reply;
+use crate::delivery::accept::Recipient;
+use crate::model::address::EmailAddress;
+use crate::model::error::{Error, Result};
+use crate::model::limits::RECIPIENTS_MAX;
+use crate::model::transaction::ForwardPath;
+use crate::model::user::User;
+use unicode_normalization::UnicodeNormalization;
+
+impl Session {
+    /// Adds a recipient to the transaction.
+    pub(super) async fn rcpt(&mut self, path: Path, parameters: RcptParameters) -> Reply {
+        let Some(transaction) = &self.transaction else {
+            return bad_sequence("MAIL first");
+        };
+        if transaction.chunks.is_some() {
+            return bad_sequence("the data has begun");
+        }
+        // RFC 5321 §4.5.3.1.10: the sender tries the rest in another transaction
+        if transaction.recipients.len() >= RECIPIENTS_MAX {
+            return Reply::new(452, (4, 5, 3), "too many recipients");
+        }
+        if parameters.notify.is_some() || parameters.original.is_some() {
+            return dsn_not_offered();
+        }
+        let (smtp_utf8, size) =
+            (transaction.parameters.smtp_utf8, transaction.parameters.size_octets);
+        let address = match self.forward_path(path) {
+            Ok(address) if needs_smtp_utf8(&address) && !smtp_utf8 => return smtp_utf8_missing(),
+            Ok(address) => address,
+            Err(error) => return reply_to_error(&error),
+        };
+        match self.find_user(&address).await {
+            Ok(user) => self.add_recipient(address, user, size.unwrap_or(0)),
+            Err(error) => {
+                self.log_error(&error);
+                reply_to_error(&error)
+            }
+        }
+    }
+
+    fn forward_path(&self, path: Path) -> Result<EmailAddress> {
+        match path {
+            Path::Address(address) => Ok(address),
+            // RFC 5321 §4.5.1: the postmaster of this host
+            Path::Postmaster | Path::Null => {
+                EmailAddress::new(&format!("postmaster@{}", self.context.hostname))
+            }
+        }
+    }
+
+    async fn find_user(&self, address: &EmailAddress) -> Result<User> {
+        let lookup = normal_form(address)?;
+        let user = self.context.directory.resolve_recipient(&lookup).await?;
+        user.ok_or(Error::NotFound { what: "address" })
+    }
+
+    fn add_recipient(&mut self, address: EmailAddress, user: User, octets: u64) -> Reply {
+        if user.disabled {
+            return Reply::new(550, (5, 2, 1), "mailbox disabled");
+        }
+        // RFC 1870 §6.1: what was announced counts too; what really comes is checked when it is appended
+        let used = user.used_octets.saturating_add(octets);
+        if user.quota_octets.is_some_and(|quota| user.used_octets >= quota || used > quota) {
+            return over_quota();
+        }
+        if let Some(transaction) = &mut self.transaction {
+            transaction.recipients.push(Recipient { path: ForwardPath { address }, user });
+        }
+        Reply::new(250, (2, 1, 5), "recipient accepted")
+    }
+}
+
+/// The form addresses are kept in: NFC, the domain in Unicode (RFC 5890 §2.3.2.1).
+fn normal_form(address: &EmailAddress) -> Result<EmailAddress> {
+    let domain = address.domain();
+    let domain =
+        if domain.starts_with('[') { domain.to_owned() } else { idna::domain_to_unicode(domain).0 };
+    let local: String = address.local().nfc().collect();
+    EmailAddress::new(&format!("{local}@{domain}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lookups_use_unicode() {
+        let cases = [
+            ("a@xn--bcher-kva.example", "a@bücher.example"),
+            ("e\u{301}@example.com", "é@example.com"),
+            ("a@[127.0.0.1]", "a@[127.0.0.1]"),
+        ];
+        for (given, expected) in cases {
+            let address = EmailAddress::new(given).unwrap();
+            assert_eq!(normal_form(&address).unwrap().to_string(), expected);
+        }
+    }
+}
