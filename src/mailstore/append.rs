@@ -1,13 +1,23 @@
-//! A message into a mailbox: content once, then one group commit per mailbox.
+//! A message into a mailbox: content once, then one group commit per mailbox (`group_commit.rs`).
+
 use super::Mailstore;
-use crate::model::error::Result;
+use super::group_commit::{Held, Job};
+use crate::codec::mime::structure;
+use crate::model::error::{Error, Result};
 use crate::model::flag::FlagSet;
-use crate::model::id::{ContentHash, MailboxId, MessageId, UserId};
+use crate::model::id::{ContentHash, MailboxId, MessageId, ThreadId, UserId};
+use crate::model::limits::{GROUP_COMMIT_OCTETS_MAX, MESSAGE_OCTETS_MAX};
 use crate::model::message::TimeMs;
-use crate::model::structure::Structure;
+use crate::model::structure::{Structure, Summary};
 use crate::model::uid::{ModSeq, Uid, UidValidity};
+use crate::storage::contents;
+use crate::storage::field::new_id;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// A new content above so many octets is stored before the mailbox's transaction, not in it.
+const INLINE_OCTETS_MAX: usize = 512 * 1024;
 
 /// A content that was parsed once and may be appended to many mailboxes.
 #[derive(Clone, Debug)]
@@ -33,6 +43,16 @@ pub struct NewMessage {
     /// JSON text of the API caller.
     pub meta: Option<String>,
 }
+/// One recipient of a message that goes to several mailboxes.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Whose.
+    pub user: UserId,
+    /// Where.
+    pub mailbox: MailboxId,
+    /// What.
+    pub message: NewMessage,
+}
 /// Where it went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Appended {
@@ -45,25 +65,178 @@ pub struct Appended {
     /// MODSEQ.
     pub mod_seq: ModSeq,
 }
-/// The group commit queues.
-#[derive(Debug, Default)]
-pub(super) struct Queues {}
+
+impl NewMessage {
+    /// RFC822.SIZE: trace prefix and content.
+    pub(super) fn octets(&self) -> u64 {
+        self.prefix.len() as u64 + self.prepared.content.len() as u64
+    }
+
+    pub(super) fn thread(&self, user: UserId) -> ThreadId {
+        thread_of(user, &self.prepared.structure.summary, &self.prepared.hash)
+    }
+}
 
 impl Mailstore {
-    /// Parses and hashes a content on the blocking pool.
-    pub async fn prepare(&self, _content: Bytes) -> Result<Prepared> {
-        todo!()
+    /// Parses and hashes a content on the blocking pool. No round trip.
+    ///
+    /// # Errors
+    /// `TooLarge`; `Internal` when the parser fails on it.
+    pub async fn prepare(&self, content: Bytes) -> Result<Prepared> {
+        if content.len() as u64 > MESSAGE_OCTETS_MAX {
+            return Err(Error::TooLarge { octets_max: MESSAGE_OCTETS_MAX });
+        }
+        blocking(move || {
+            let hash = ContentHash(*blake3::hash(&content).as_bytes());
+            let structure = Arc::new(structure::parse(&content));
+            Ok(Prepared { content, hash, structure })
+        })
+        .await
     }
+
     /// Appends messages to one mailbox, all or none, UIDs ascending in the given order. Acknowledged when it returns.
+    ///
+    /// Known content: one round trip and commit to raise its count. New content: that round trip, then its document is
+    /// part of the mailbox's transaction; large ones and attachments are stored before it. The transaction is five round
+    /// trips (mailbox, contents, messages, user, change) and one commit, shared with all that wait for the same mailbox.
+    /// It goes on when the caller stops waiting.
     ///
     /// # Errors
     /// `NotFound` mailbox, `OverQuota`, `LimitReached` keywords, `Unavailable`.
     pub async fn append(
         &self,
-        _user: UserId,
-        _mailbox: MailboxId,
-        _messages: Vec<NewMessage>,
+        user: UserId,
+        mailbox: MailboxId,
+        messages: Vec<NewMessage>,
     ) -> Result<Vec<Appended>> {
-        todo!()
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut counts: BTreeMap<ContentHash, (u64, &Prepared)> = BTreeMap::new();
+        for message in &messages {
+            let entry = counts.entry(message.prepared.hash).or_insert((0, &message.prepared));
+            entry.0 += 1;
+        }
+        let mut held = BTreeMap::new();
+        let mut inline_left = GROUP_COMMIT_OCTETS_MAX;
+        for (hash, (by, prepared)) in counts {
+            let inline = prepared.content.len() <= INLINE_OCTETS_MAX.min(inline_left);
+            let content = self.hold(prepared, by, inline).await?;
+            if content.new.is_some() {
+                inline_left = inline_left.saturating_sub(prepared.content.len());
+            }
+            held.insert(hash, content);
+        }
+        self.enqueue(user, mailbox, messages, held).await
+    }
+
+    /// Appends one content to several mailboxes, each on its own: results in the order of the targets. Targets of one
+    /// content are stored with one raise of its count; then one group commit for each mailbox, side by side.
+    pub async fn append_to_many(&self, targets: Vec<Target>) -> Vec<Result<Appended>> {
+        if let [target] = targets.as_slice() {
+            let message = vec![target.message.clone()];
+            return vec![self.append(target.user, target.mailbox, message).await.and_then(one)];
+        }
+        let mut counts: BTreeMap<ContentHash, (u64, &Prepared)> = BTreeMap::new();
+        for Target { message: NewMessage { prepared, .. }, .. } in &targets {
+            counts.entry(prepared.hash).or_insert((0, prepared)).0 += 1;
+        }
+        for (by, prepared) in counts.into_values() {
+            if let Err(error) = self.hold(prepared, by, false).await {
+                return targets.iter().map(|_| Err(super::group_commit::share(&error))).collect();
+            }
+        }
+        let appends = targets.into_iter().map(|target| async move {
+            let held = Held { by: 1, new: None };
+            let held = BTreeMap::from([(target.message.prepared.hash, held)]);
+            let messages = vec![target.message];
+            self.enqueue(target.user, target.mailbox, messages, held).await.and_then(one)
+        });
+        futures_util::future::join_all(appends).await
+    }
+
+    /// Makes sure that a content outlives the messages that will refer to it: raises the count of a known one, stores a
+    /// new one or, if `inline`, leaves its document to the mailbox's transaction.
+    async fn hold(&self, prepared: &Prepared, by: u64, inline: bool) -> Result<Held> {
+        if contents::raise(self.storage(), &prepared.hash, by).await? {
+            return Ok(Held { by, new: None });
+        }
+        let (content, structure) = (prepared.content.clone(), Arc::clone(&prepared.structure));
+        let encoded = blocking(move || contents::encode(&content, &structure.root)).await?;
+        let new = contents::store_parts(self.storage(), prepared.hash, encoded).await?;
+        if inline {
+            return Ok(Held { by, new: Some(new) });
+        }
+        contents::store(self.storage(), &new, by).await?;
+        Ok(Held { by, new: None })
+    }
+
+    async fn enqueue(
+        &self,
+        user: UserId,
+        mailbox: MailboxId,
+        messages: Vec<NewMessage>,
+        held: BTreeMap<ContentHash, Held>,
+    ) -> Result<Vec<Appended>> {
+        let ids = messages.iter().map(|_| new_id()).collect();
+        let octets = messages.iter().map(NewMessage::octets).sum();
+        self.commit_in_group(Job { user, mailbox, ids, messages, held, octets }).await
+    }
+}
+
+fn one(appended: Vec<Appended>) -> Result<Appended> {
+    let missing = Error::Internal { reason: "an append without result", source: None };
+    appended.into_iter().next().ok_or(missing)
+}
+
+/// Runs CPU-bound work on the blocking pool; a panic there is an error here.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::internal("reading a message failed", error))?
+}
+
+/// The thread of a message: a hash of the user and the message that began it, so that any node finds the same one
+/// without looking anything up. RFC 5256 §3 (REFERENCES): the first of References is the root; else In-Reply-To; else
+/// the message begins a thread.
+fn thread_of(user: UserId, summary: &Summary, content: &ContentHash) -> ThreadId {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&user.octets());
+    // `references` is In-Reply-To, then References, which repeats it as its last when the client does as RFC 5322 §3.6.4 says
+    let root = match summary.references.as_slice() {
+        [reply, first, rest @ ..] if first == reply || rest.contains(reply) => Some(first),
+        [first, ..] => Some(first),
+        [] if summary.message_id.is_empty() => None,
+        [] => Some(&summary.message_id),
+    };
+    match root {
+        Some(id) => hasher.update(id.as_bytes()),
+        None => hasher.update(&content.0),
+    };
+    let mut octets = [0; 12];
+    hasher.finalize_xof().fill(&mut octets);
+    ThreadId::from_octets(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread(id: &str, references: &[&str]) -> ThreadId {
+        let references = references.iter().map(|id| (*id).to_owned()).collect();
+        let summary = Summary { message_id: id.into(), references, ..Summary::default() };
+        thread_of(UserId::from_octets([1; 12]), &summary, &ContentHash([0; 32]))
+    }
+
+    #[test]
+    fn replies_share_the_thread_of_the_first() {
+        let root = thread("<a@x>", &[]);
+        assert_eq!(thread("<b@x>", &["<a@x>"]), root);
+        assert_eq!(thread("<b@x>", &["<a@x>", "<a@x>"]), root);
+        assert_eq!(thread("<c@x>", &["<b@x>", "<a@x>", "<b@x>"]), root);
+        assert_eq!(thread("<c@x>", &["<a@x>", "<b@x>"]), root, "only References");
+        assert_ne!(thread("<d@x>", &[]), root);
     }
 }

@@ -5,6 +5,7 @@ pub mod copy;
 pub mod expunge;
 pub mod fetch;
 pub mod flags;
+mod group_commit;
 pub mod mailbox;
 pub mod quota;
 pub mod view;
@@ -26,7 +27,7 @@ struct Inner {
     clock: Clock,
     tasks: Tasks,
     /// Messages waiting for the next commit of their mailbox.
-    queues: append::Queues,
+    queues: group_commit::Queues,
     /// Shared views of selected mailboxes.
     views: view::Views,
 }
@@ -34,7 +35,7 @@ struct Inner {
 impl Mailstore {
     /// The operations over a database; background work runs in `tasks`.
     pub fn new(storage: Storage, clock: Clock, tasks: Tasks) -> Self {
-        let queues = append::Queues::default();
+        let queues = group_commit::Queues::default();
         let views = view::Views::default();
         Self { inner: Arc::new(Inner { storage, clock, tasks, queues, views }) }
     }

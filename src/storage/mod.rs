@@ -5,6 +5,7 @@
 //! Every function returns the error of all operations ([`error`] translates), and a function with a `session`
 //! argument works inside a transaction of [`transaction::run`].
 
+pub mod addresses;
 pub mod attachments;
 mod cache;
 pub mod changes;
@@ -21,6 +22,7 @@ pub mod message_flags;
 pub mod messages;
 pub mod migrations;
 pub mod page;
+pub mod purges;
 pub mod rate_limits;
 pub mod record;
 pub mod regex;

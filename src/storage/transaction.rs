@@ -1,4 +1,13 @@
 //! The only place that starts a transaction, and its retries.
+//!
+//! ```ignore
+//! let value = transaction::run!(storage, async |session| {
+//!     mailboxes::bump(storage, session, user, mailbox, &bump).await?;
+//!     Ok(value)
+//! })
+//! .await?;
+//! ```
+//! A macro and not a function over an async closure: the compiler cannot yet prove the future of such a function `Send`.
 
 use crate::model::error::{Error, Result};
 use crate::storage::Storage;
@@ -9,6 +18,9 @@ use mongodb::error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RES
 use mongodb::options::ReadConcern;
 use std::time::Duration;
 
+/// A session inside a transaction, as the functions of the collections take it.
+pub type Session = ClientSession;
+
 /// Attempts of the whole transaction before it is `Unavailable`; writers of one mailbox on several nodes conflict.
 const ATTEMPTS_MAX: u32 = 24;
 /// Attempts to learn whether a commit happened.
@@ -16,50 +28,86 @@ const COMMIT_ATTEMPTS_MAX: u32 = 5;
 /// The longest pause between two attempts.
 const PAUSE_MS_MAX: u64 = 250;
 
-/// Runs `work` in a transaction with snapshot reads and commits it durably.
+/// Runs a body in a transaction with snapshot reads and commits it durably; gives a future of the body's result.
 ///
-/// `work` may run several times and must not have effects outside its session. An error of `work` aborts the
-/// transaction and is returned, unless the database calls it transient: then all of it is tried again, after a short
-/// random pause that doubles. One session; commit is one round trip beyond those of `work`.
-///
-/// # Errors
-/// Those of `work`; `Unavailable` when conflicts or elections outlast the attempts.
-pub async fn run<T, F>(storage: &Storage, mut work: F) -> Result<T>
-where
-    F: AsyncFnMut(&mut ClientSession) -> Result<T>,
-{
-    let mut session = storage.client().start_session().await?;
-    let mut last = None;
-    for attempt in 0..ATTEMPTS_MAX {
-        if attempt > 0 {
-            pause(attempt).await;
+/// The body may run several times and must not have effects outside its session that a second run would double. An
+/// error of the body aborts the transaction and is returned, unless the database calls it transient: then all of it is
+/// tried again, after a short random pause that doubles. Commit is one round trip beyond those of the body.
+/// Errors: those of the body; `Unavailable` when conflicts or elections outlast the attempts.
+macro_rules! run_transaction {
+    ($storage:expr, async |$session:ident| $body:expr) => {
+        async {
+            let mut attempts = $crate::storage::transaction::Attempts::new($storage).await?;
+            loop {
+                let $session = attempts.start().await?;
+                let outcome = async { $body }.await;
+                if let Some(result) = attempts.end(outcome).await {
+                    break result;
+                }
+            }
         }
-        session
+    };
+}
+pub(crate) use run_transaction as run;
+
+/// The attempts at one transaction.
+#[derive(Debug)]
+pub struct Attempts {
+    session: Session,
+    made: u32,
+}
+
+impl Attempts {
+    /// Takes a session of the pool; no round trip.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn new(storage: &Storage) -> Result<Self> {
+        Ok(Self { session: storage.client().start_session().await?, made: 0 })
+    }
+
+    /// Starts the next attempt; no round trip.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn start(&mut self) -> Result<&mut Session> {
+        if self.made > 0 {
+            pause(self.made).await;
+        }
+        self.made += 1;
+        self.session
             .start_transaction()
             .read_concern(ReadConcern::snapshot())
             .write_concern(durable())
             .await?;
-        let failure = match work(&mut session).await {
-            Ok(value) => match commit(&mut session).await {
-                Ok(()) => return Ok(value),
+        Ok(&mut self.session)
+    }
+
+    /// Commits, or aborts after an error. `None`: to be tried again.
+    pub async fn end<T>(&mut self, outcome: Result<T>) -> Option<Result<T>> {
+        let failure = match outcome {
+            Ok(value) => match commit(&mut self.session).await {
+                Ok(()) => return Some(Ok(value)),
                 Err(error) => error,
             },
             Err(error) => {
                 // The server may have ended it already: nothing to add to the first error
-                let _ = session.abort_transaction().await;
+                let _ = self.session.abort_transaction().await;
                 error
             }
         };
         if !has_label(&failure, TRANSIENT_TRANSACTION_ERROR) {
-            return Err(failure);
+            return Some(Err(failure));
         }
-        last = Some(failure);
+        if self.made < ATTEMPTS_MAX {
+            return None;
+        }
+        Some(Err(Error::unavailable(AWAY, failure)))
     }
-    Err(last.unwrap_or(Error::Unavailable { reason: AWAY, source: None }))
 }
 
 /// Commits; asks again while the outcome is unknown.
-async fn commit(session: &mut ClientSession) -> Result<()> {
+async fn commit(session: &mut Session) -> Result<()> {
     let mut attempt = 0;
     loop {
         let Err(error) = session.commit_transaction().await else { return Ok(()) };
