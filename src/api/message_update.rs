@@ -1,0 +1,307 @@
+//! Flagging, moving and deleting messages (`reference/http-api.md`, Messages).
+
+use super::Context;
+use super::access::{Grant, Resource};
+use super::extract::Call;
+use super::message_source::find;
+use super::params::{Params, Unknown};
+use super::problem::{Problem, ProblemView};
+use super::reply::{Answer, Reply, Success};
+use crate::mailstore::Mailstore;
+use crate::mailstore::fetch::Fields;
+use crate::model::error::{Error, Result};
+use crate::model::flag::{Flag, FlagChange, FlagSet};
+use crate::model::id::{MailboxId, UserId};
+use crate::model::uid::{Uid, UidSet};
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// UIDs that are looked up one by one; for larger sets the mailbox's view is asked.
+const LOOKUPS_MAX: u64 = 1000;
+
+/// What an update does.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the body; `Params` reads it")]
+pub struct UpdateMessagesRequest {
+    /// UID, list `1,4,9`, or range `3:7`, `3:*`; in the path or here.
+    message: Option<String>,
+    /// Mailbox id to move to.
+    move_to: Option<String>,
+    /// Set or clear `\Seen`.
+    seen: Option<bool>,
+    /// Set or clear `\Deleted`.
+    deleted: Option<bool>,
+    /// Set or clear `\Flagged`.
+    flagged: Option<bool>,
+    /// Set or clear `\Draft`.
+    draft: Option<bool>,
+}
+
+/// How many messages were updated.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UpdatedView {
+    /// Always true.
+    pub success: bool,
+    /// Messages.
+    pub updated: u64,
+}
+
+/// Where messages were moved.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MovedView {
+    /// Always true.
+    pub success: bool,
+    /// The target mailbox.
+    pub mailbox: String,
+    /// Old and new UIDs.
+    pub id: Vec<(Uid, Uid)>,
+}
+
+/// How many messages were deleted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeletedView {
+    /// Always true.
+    pub success: bool,
+    /// Messages.
+    pub deleted: u64,
+    /// Messages that could not be deleted.
+    pub errors: u64,
+}
+
+/// A read update.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Update {
+    uids: UidSet,
+    target: Option<MailboxId>,
+    set: u8,
+    cleared: u8,
+}
+
+impl Update {
+    fn read(params: &mut Params) -> Self {
+        let (mut set, mut cleared) = (0, 0);
+        let flags = [
+            ("seen", Flag::Seen),
+            ("deleted", Flag::Deleted),
+            ("flagged", Flag::Flagged),
+            ("draft", Flag::Draft),
+        ];
+        for (name, flag) in flags {
+            match params.boolean(name).optional() {
+                Some(true) => set |= flag.bit(),
+                Some(false) => cleared |= flag.bit(),
+                None => {}
+            }
+        }
+        params.not_supported_yet(&["markHam", "expires", "metaData"]);
+        let uids = params.uid_set("message").required();
+        Self { uids, target: params.id("moveTo").optional(), set, cleared }
+    }
+}
+
+/// Update messages
+///
+/// Changes flags of messages, or moves them; with both, the flags are changed first.
+#[utoipa::path(
+    put, path = "/users/{user}/mailboxes/{mailbox}/messages/{message}",
+    tag = "Messages", operation_id = "updateMessage",
+    params(
+        ("user" = String, Path, description = "User id, or `me`"),
+        ("mailbox" = String, Path, description = "Mailbox id"),
+        ("message" = String, Path, description = "UID, list `1,4,9`, or range `3:7`, `3:*`")
+    ),
+    request_body = UpdateMessagesRequest,
+    responses(
+        (status = 200, description = "Updated; with `moveTo` the answer has `mailbox` and `id`",
+            body = UpdatedView),
+        (status = 404, description = "`MessageNotFound`", body = ProblemView)
+    )
+)]
+pub async fn update(State(ctx): State<Context>, call: Call) -> Answer {
+    run_update(&ctx, call).await
+}
+
+/// Update many messages
+///
+/// The same with the UIDs in the body, for long lists.
+#[utoipa::path(
+    put, path = "/users/{user}/mailboxes/{mailbox}/messages",
+    tag = "Messages", operation_id = "updateMessages",
+    params(
+        ("user" = String, Path, description = "User id, or `me`"),
+        ("mailbox" = String, Path, description = "Mailbox id")
+    ),
+    request_body = UpdateMessagesRequest,
+    responses(
+        (status = 200, description = "Updated, or moved if `moveTo` was given", body = MovedView),
+        (status = 404, description = "`MessageNotFound`", body = ProblemView)
+    )
+)]
+pub async fn update_many(State(ctx): State<Context>, call: Call) -> Answer {
+    run_update(&ctx, call).await
+}
+
+async fn run_update(ctx: &Context, mut call: Call) -> Answer {
+    let params = &mut call.params;
+    let (user, mailbox) = (params.user(), params.id("mailbox").required());
+    let update = Update::read(params);
+    params.session();
+    let caller = call.params.finish(Unknown::Rejected)?;
+    ctx.authorize(&caller, Resource::Messages, Grant::Update, user)?;
+    if update.target.is_none() && update.set | update.cleared == 0 {
+        return Err(uncoded(StatusCode::INTERNAL_SERVER_ERROR, "Nothing was changed"));
+    }
+    if let Some(target) = update.target
+        && ctx.mailstore.find_mailbox(user, target).await?.is_none()
+    {
+        let text = "The target mailbox does not exist";
+        return Err(uncoded(StatusCode::INTERNAL_SERVER_ERROR, text));
+    }
+    let uids = existing(&ctx.mailstore, user, mailbox, &update.uids).await?;
+    if uids.is_empty() {
+        return Err(Error::NotFound { what: "message" }.into());
+    }
+    for (bits, is_set) in [(update.set, true), (update.cleared, false)] {
+        let flags = FlagSet::new(bits, Vec::new());
+        let change = if is_set { FlagChange::Add(flags) } else { FlagChange::Remove(flags) };
+        if bits != 0 {
+            ctx.mailstore.store_flags(user, mailbox, &uids, &change, None).await?;
+        }
+    }
+    let Some(target) = update.target else {
+        return Ok(Reply::json(&UpdatedView { success: true, updated: uids.len() }));
+    };
+    let moved = ctx.mailstore.move_messages(user, mailbox, &uids, target).await?;
+    if moved.uids.is_empty() {
+        return Err(Error::NotFound { what: "message" }.into());
+    }
+    Ok(Reply::json(&MovedView { success: true, mailbox: target.to_string(), id: moved.uids }))
+}
+
+/// The UIDs of a set that exist in the mailbox; empty if there is no such mailbox.
+async fn existing(
+    mailstore: &Mailstore,
+    user: UserId,
+    mailbox: MailboxId,
+    uids: &UidSet,
+) -> Result<UidSet> {
+    if uids.len() > LOOKUPS_MAX {
+        let view = match mailstore.view(user, mailbox).await {
+            Err(Error::NotFound { .. }) => return Ok(UidSet::new()),
+            view => view?,
+        };
+        return Ok(view.refresh().await?.uids.intersection(uids));
+    }
+    let mut stream = mailstore.fetch(user, mailbox, uids, Fields::default()).await?;
+    let mut found = UidSet::new();
+    while let Some(message) = stream.next().await? {
+        found.insert(message.row.uid);
+    }
+    Ok(found)
+}
+
+/// `{error}` without a code.
+fn uncoded(status: StatusCode, text: &str) -> Problem {
+    let mut body = Map::new();
+    body.insert("error".into(), Value::String(text.to_owned()));
+    Problem { status, body }
+}
+
+/// Delete a message
+///
+/// Removes the message at once; this is not a move to Trash.
+#[utoipa::path(
+    delete, path = "/users/{user}/mailboxes/{mailbox}/messages/{message}",
+    tag = "Messages", operation_id = "deleteMessage",
+    params(
+        ("user" = String, Path, description = "User id, or `me`"),
+        ("mailbox" = String, Path, description = "Mailbox id"),
+        ("message" = u32, Path, description = "UID")
+    ),
+    responses(
+        (status = 200, description = "Deleted", body = Success),
+        (status = 404, description = "No such message; without a code", body = ProblemView)
+    )
+)]
+pub async fn delete(State(ctx): State<Context>, mut call: Call) -> Answer {
+    let params = &mut call.params;
+    let (user, mailbox) = (params.user(), params.id("mailbox").required());
+    let uid = params.uid("message").required();
+    params.session();
+    let caller = call.params.finish(Unknown::Rejected)?;
+    ctx.authorize(&caller, Resource::Messages, Grant::Delete, user)?;
+    let missing = || uncoded(StatusCode::NOT_FOUND, "Message was not found");
+    match find(&ctx.mailstore, user, mailbox, uid, Fields::default()).await {
+        Err(Error::NotFound { .. }) => return Err(missing()),
+        found => found?,
+    };
+    let removed = ctx.mailstore.remove(user, mailbox, &UidSet::from_range(uid, uid)).await?;
+    if removed.is_empty() {
+        return Err(missing());
+    }
+    Ok(Reply::success())
+}
+
+/// Delete all messages of a mailbox
+///
+/// Removes them at once.
+#[utoipa::path(
+    delete, path = "/users/{user}/mailboxes/{mailbox}/messages",
+    tag = "Messages", operation_id = "deleteMessages",
+    params(
+        ("user" = String, Path, description = "User id, or `me`"),
+        ("mailbox" = String, Path, description = "Mailbox id"),
+        ("async" = Option<bool>, Query, description = "Not supported yet"),
+        ("skipArchive" = Option<bool>, Query, description = "Accepted; there is no archive yet")
+    ),
+    responses(
+        (status = 200, description = "Deleted", body = DeletedView),
+        (status = 404, description = "`NoSuchMailbox`", body = ProblemView)
+    )
+)]
+pub async fn delete_all(State(ctx): State<Context>, mut call: Call) -> Answer {
+    let params = &mut call.params;
+    let (user, mailbox) = (params.user(), params.id("mailbox").required());
+    params.not_supported_yet(&["async"]);
+    params.boolean("skipArchive").optional();
+    params.session();
+    let caller = call.params.finish(Unknown::Rejected)?;
+    ctx.authorize(&caller, Resource::Messages, Grant::Delete, user)?;
+    if ctx.mailstore.find_mailbox(user, mailbox).await?.is_none() {
+        return Err(Error::NotFound { what: "mailbox" }.into());
+    }
+    let removed = ctx.mailstore.remove(user, mailbox, &UidSet::from_range(1, Uid::MAX)).await?;
+    Ok(Reply::json(&DeletedView { success: true, deleted: removed.len(), errors: 0 }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::access::Caller;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    fn read(values: Value) -> (Update, bool) {
+        let Value::Object(values) = values else { panic!("an object") };
+        let mut params = Params::new(Caller::root(), values, BTreeMap::new(), None);
+        let update = Update::read(&mut params);
+        (update, params.finish(Unknown::Rejected).is_ok())
+    }
+
+    #[test]
+    fn updates_are_read() {
+        let (update, is_valid) = read(json!({"message": "1:3", "seen": "yes", "draft": 0}));
+        assert!(is_valid);
+        assert_eq!((update.set, update.cleared), (Flag::Seen.bit(), Flag::Draft.bit()));
+        assert_eq!(update.uids.to_string(), "1:3");
+        assert!(!read(json!({"message": "1", "expires": "2030-01-01"})).1);
+        assert!(!read(json!({"message": "1", "markHam": true})).1);
+        assert!(!read(json!({"message": "0", "seen": true})).1);
+        assert!(!read(json!({"seen": true})).1);
+        assert!(!read(json!({"message": "1", "moveTo": "x"})).1);
+    }
+}

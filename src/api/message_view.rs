@@ -1,0 +1,538 @@
+//! Messages as the API shows them (`reference/http-api.md`, MsgItem and message details).
+//!
+//! From model types and read fields to views; reads nothing by itself.
+
+use super::reply::{iso_date, json_value};
+use crate::codec::mime::display::{Attachment, Layout, Shown};
+use crate::codec::mime::fields::{ContentType, FieldValue, Fields, Recipient};
+use crate::model::flag::{Flag, FlagSet};
+use crate::model::message::Message;
+use crate::model::structure::{NamedAddress, Part};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+/// An address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AddressView {
+    /// Decoded display name, may be empty.
+    pub name: String,
+    /// Address, domain in Unicode.
+    pub address: String,
+}
+
+/// An address or a named group of addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum RecipientView {
+    /// One address.
+    One(AddressView),
+    /// A group.
+    Group {
+        /// Its name.
+        name: String,
+        /// Its members.
+        group: Vec<AddressView>,
+    },
+}
+
+/// A part that is listed as attachment.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttachmentView {
+    /// Id within the message.
+    #[schema(example = "ATT00001")]
+    pub id: String,
+    /// File name.
+    pub filename: String,
+    /// Media type.
+    #[schema(example = "application/pdf")]
+    pub content_type: String,
+    /// `attachment`, `inline`, or `false` if the part says nothing.
+    pub disposition: Value,
+    /// Content-Transfer-Encoding.
+    pub transfer_encoding: String,
+    /// Content-ID with its angle brackets, or null.
+    pub cid: Option<String>,
+    /// Part of a multipart/related, as pictures in HTML are.
+    pub related: bool,
+    /// Kilobytes, encoded.
+    pub size_kb: u64,
+    /// Octets, encoded.
+    pub size: u64,
+}
+
+/// A Content-Type.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ContentTypeView {
+    /// Media type.
+    pub value: String,
+    /// Parameters.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub params: Map<String, Value>,
+}
+
+/// Flags as the API names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FlagsView {
+    /// `\Seen`
+    pub seen: bool,
+    /// `\Deleted`
+    pub deleted: bool,
+    /// `\Flagged`
+    pub flagged: bool,
+    /// `\Draft`
+    pub draft: bool,
+    /// `\Answered` without `$Forwarded`
+    pub answered: bool,
+    /// `$Forwarded`
+    pub forwarded: bool,
+}
+
+/// A message in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageItem {
+    /// UID.
+    pub id: u32,
+    /// Mailbox id.
+    pub mailbox: String,
+    /// Thread id.
+    pub thread: String,
+    /// From, else Sender.
+    pub from: AddressView,
+    /// To.
+    pub to: Vec<RecipientView>,
+    /// Cc.
+    pub cc: Vec<RecipientView>,
+    /// Bcc.
+    pub bcc: Vec<RecipientView>,
+    /// Message-ID with its angle brackets.
+    pub message_id: String,
+    /// Decoded subject.
+    pub subject: String,
+    /// Date of the header, or null.
+    pub date: Option<String>,
+    /// Internal date.
+    pub idate: String,
+    /// First words of the text.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub intro: String,
+    /// Has attachments.
+    pub attachments: bool,
+    /// The attachments.
+    pub attachments_list: Vec<AttachmentView>,
+    /// Octets.
+    pub size: u64,
+    /// Flags.
+    #[serde(flatten)]
+    pub flags: FlagsView,
+    /// Message ids this message refers to.
+    pub references: Vec<String>,
+    /// Content-Type.
+    pub content_type: ContentTypeView,
+    /// True if it is encrypted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
+    /// The caller's own data, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meta_data: Option<Value>,
+    /// The header fields, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Value>,
+}
+
+/// Who sent it to whom, as the last hop said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EnvelopeView {
+    /// Reverse-path, may be empty.
+    pub from: String,
+    /// Recipients.
+    pub rcpt: Vec<EnvelopeRecipientView>,
+}
+
+/// A recipient of the envelope.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EnvelopeRecipientView {
+    /// As given.
+    pub value: String,
+    /// With the domain in lowercase.
+    pub formatted: String,
+}
+
+/// List header fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ListView {
+    /// List-ID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// List-Unsubscribe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsubscribe: Option<String>,
+}
+
+/// A message in full.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageView {
+    /// Always true.
+    pub success: bool,
+    /// UID.
+    pub id: u32,
+    /// Mailbox id.
+    pub mailbox: String,
+    /// Thread id.
+    pub thread: String,
+    /// User id.
+    pub user: String,
+    /// The last hop's envelope, as far as known.
+    pub envelope: EnvelopeView,
+    /// From, else Sender.
+    pub from: AddressView,
+    /// Reply-To.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<AddressView>,
+    /// To.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Vec<RecipientView>>,
+    /// Cc.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cc: Option<Vec<RecipientView>>,
+    /// Bcc.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bcc: Option<Vec<RecipientView>>,
+    /// Decoded subject.
+    pub subject: String,
+    /// Message-ID with its angle brackets.
+    pub message_id: String,
+    /// Date of the header, or null.
+    pub date: Option<String>,
+    /// Internal date.
+    pub idate: String,
+    /// List header fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<ListView>,
+    /// Octets.
+    pub size: u64,
+    /// Flags.
+    #[serde(flatten)]
+    pub flags: FlagsView,
+    /// Clean HTML fragments; inline pictures are `attachment:ATT00001`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub html: Vec<String>,
+    /// Text.
+    pub text: String,
+    /// The attachments.
+    pub attachments: Vec<AttachmentView>,
+    /// Message ids this message refers to.
+    pub references: Vec<String>,
+    /// The caller's own data.
+    #[schema(value_type = Object)]
+    pub meta_data: Value,
+    /// Content-Type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<ContentTypeView>,
+    /// True if it is encrypted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
+}
+
+impl From<&NamedAddress> for AddressView {
+    fn from(named: &NamedAddress) -> Self {
+        Self { name: named.name.clone(), address: named.address.clone() }
+    }
+}
+
+impl From<&Recipient> for RecipientView {
+    fn from(recipient: &Recipient) -> Self {
+        match recipient {
+            Recipient::One(named) => Self::One(named.into()),
+            Recipient::Group { name, members } => {
+                Self::Group { name: name.clone(), group: members.iter().map(Into::into).collect() }
+            }
+        }
+    }
+}
+
+impl From<&ContentType> for ContentTypeView {
+    fn from(content_type: &ContentType) -> Self {
+        let params = content_type.params.iter();
+        let params = params.map(|(name, value)| (name.clone(), Value::String(value.clone())));
+        Self { value: content_type.value.clone(), params: params.collect() }
+    }
+}
+
+impl From<&FlagSet> for FlagsView {
+    fn from(flags: &FlagSet) -> Self {
+        let forwarded = flags.has_keyword("$Forwarded");
+        Self {
+            seen: flags.has(Flag::Seen),
+            deleted: flags.has(Flag::Deleted),
+            flagged: flags.has(Flag::Flagged),
+            draft: flags.has(Flag::Draft),
+            answered: flags.has(Flag::Answered) && !forwarded,
+            forwarded,
+        }
+    }
+}
+
+impl From<&Attachment<'_>> for AttachmentView {
+    fn from(attachment: &Attachment<'_>) -> Self {
+        let octets = attachment.part.body.octets();
+        Self {
+            id: attachment.id(),
+            filename: attachment.filename(),
+            content_type: attachment.content_type(),
+            disposition: attachment.part.disposition.clone().map_or(json!(false), Value::String),
+            transfer_encoding: attachment.part.encoding.clone(),
+            cid: attachment.part.content_id.clone(),
+            related: attachment.is_related,
+            size_kb: octets.div_ceil(1024),
+            size: octets,
+        }
+    }
+}
+
+/// The views of a layout's attachments.
+pub fn attachments(layout: &Layout<'_>) -> Vec<AttachmentView> {
+    layout.attachments.iter().map(Into::into).collect()
+}
+
+fn content_type_of(root: &Part) -> ContentTypeView {
+    let mut params = Map::new();
+    if !root.charset.is_empty() {
+        params.insert("charset".into(), Value::String(root.charset.clone()));
+    }
+    ContentTypeView { value: format!("{}/{}", root.media_type, root.media_subtype), params }
+}
+
+/// A message of a list, from its summary and tree.
+pub fn item(message: &Message, root: &Part) -> MessageItem {
+    let summary = &message.summary;
+    let one = |named: &NamedAddress| RecipientView::One(named.into());
+    MessageItem {
+        id: message.row.uid,
+        mailbox: message.mailbox.to_string(),
+        thread: message.thread.to_string(),
+        from: summary.from.first().map(Into::into).unwrap_or_default(),
+        to: summary.to.iter().map(one).collect(),
+        cc: summary.cc.iter().map(one).collect(),
+        bcc: summary.bcc.iter().map(one).collect(),
+        message_id: summary.message_id.clone(),
+        subject: summary.subject.clone(),
+        date: summary.date_ms.map(iso_date),
+        idate: iso_date(message.row.internal_date),
+        intro: summary.preview.clone(),
+        attachments: summary.has_attachments,
+        attachments_list: attachments(&Layout::of(root)),
+        size: message.row.octets,
+        flags: (&message.row.flags).into(),
+        references: distinct(&summary.references),
+        content_type: content_type_of(root),
+        encrypted: summary.encrypted,
+        meta_data: None,
+        headers: None,
+    }
+}
+
+/// Each id once, where it stands last: In-Reply-To usually repeats the end of References.
+fn distinct(ids: &[String]) -> Vec<String> {
+    let later = |at: usize| ids.get(at + 1..).unwrap_or_default();
+    ids.iter()
+        .enumerate()
+        .filter(|(at, id)| !later(*at).contains(id))
+        .map(|(_, id)| id.clone())
+        .collect()
+}
+
+/// The caller's own data of a message; an empty object if there is none.
+pub fn meta_data(message: &Message) -> Value {
+    message.meta.as_deref().and_then(json_value).unwrap_or_else(|| json!({}))
+}
+
+/// A message in full, from its tree, header fields and texts.
+pub fn details(message: &Message, user: String, root: &Part, fields: &Fields, shown: Shown) -> MessageView {
+    let summary = &message.summary;
+    let recipients = |name: &str| {
+        Some(fields.recipients(name)?.iter().map(RecipientView::from).collect::<Vec<_>>())
+    };
+    let references = match fields.message_ids("references") {
+        ids if ids.is_empty() => distinct(&summary.references),
+        ids => ids,
+    };
+    MessageView {
+        success: true,
+        id: message.row.uid,
+        mailbox: message.mailbox.to_string(),
+        thread: message.thread.to_string(),
+        user,
+        envelope: envelope(&message.prefix),
+        from: summary.from.first().map(Into::into).unwrap_or_default(),
+        reply_to: first_address(fields, "reply-to"),
+        to: recipients("to"),
+        cc: recipients("cc"),
+        bcc: recipients("bcc"),
+        subject: summary.subject.clone(),
+        message_id: summary.message_id.clone(),
+        date: summary.date_ms.map(iso_date),
+        idate: iso_date(message.row.internal_date),
+        list: list(fields),
+        size: message.row.octets,
+        flags: (&message.row.flags).into(),
+        html: shown.html,
+        text: shown.text,
+        attachments: attachments(&Layout::of(root)),
+        references,
+        meta_data: meta_data(message),
+        content_type: match fields.first("content-type") {
+            Some(FieldValue::ContentType(content_type)) => Some(content_type.into()),
+            _ => None,
+        },
+        encrypted: summary.encrypted,
+    }
+}
+
+fn first_address(fields: &Fields, name: &str) -> Option<AddressView> {
+    match fields.recipients(name)?.first()? {
+        Recipient::One(named) => Some(named.into()),
+        Recipient::Group { members, .. } => members.first().map(Into::into),
+    }
+}
+
+fn list(fields: &Fields) -> Option<ListView> {
+    let text = |name: &str| fields.text(name).map(ToOwned::to_owned);
+    let view = ListView { id: text("list-id"), unsubscribe: text("list-unsubscribe") };
+    (view != ListView::default()).then_some(view)
+}
+
+/// The envelope from our own trace prefix (RFC 5321 §4.4: Return-Path is written at final delivery).
+fn envelope(prefix: &[u8]) -> EnvelopeView {
+    let fields = Fields::read(prefix);
+    let path = |name: &str| -> Option<String> {
+        let text = fields.text(name)?.trim();
+        Some(text.trim_start_matches('<').trim_end_matches('>').to_owned())
+    };
+    let rcpt = path("delivered-to").filter(|address| !address.is_empty()).map(|value| {
+        let formatted = match value.rsplit_once('@') {
+            Some((local, domain)) => format!("{local}@{}", domain.to_lowercase()),
+            None => value.clone(),
+        };
+        EnvelopeRecipientView { value, formatted }
+    });
+    EnvelopeView { from: path("return-path").unwrap_or_default(), rcpt: rcpt.into_iter().collect() }
+}
+
+/// All header fields as an object: lowercase name to value, or to a list of values where a field repeats.
+pub fn headers(fields: &Fields) -> Value {
+    let mut all = Map::new();
+    for (name, value) in fields.iter() {
+        let value = match value {
+            FieldValue::Text(text) => Value::String(text.clone()),
+            FieldValue::Recipients(recipients) => {
+                let views: Vec<RecipientView> = recipients.iter().map(Into::into).collect();
+                json!(views)
+            }
+            FieldValue::ContentType(content_type) => json!(ContentTypeView::from(content_type)),
+        };
+        match all.get_mut(name) {
+            None => {
+                all.insert(name.clone(), value);
+            }
+            Some(Value::Array(values)) => match value {
+                Value::Array(more) => values.extend(more),
+                value => values.push(value),
+            },
+            Some(first) => *first = json!([first.take(), value]),
+        }
+    }
+    Value::Object(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::{ContentHash, MailboxId, MessageId, ThreadId};
+    use crate::model::message::Row;
+    use crate::model::structure::{ByteRange, Summary};
+
+    fn message() -> Message {
+        let references = ["<b@x>", "<a@x>", "<b@x>"].map(str::to_owned).to_vec();
+        Message {
+            id: MessageId::from_octets([1; 12]),
+            mailbox: MailboxId::from_octets([2; 12]),
+            row: Row {
+                uid: 7,
+                mod_seq: 9,
+                flags: FlagSet::from_names(["\\Answered", "$forwarded"]),
+                internal_date: 1_577_836_800_000,
+                saved_date: 0,
+                octets: 300,
+            },
+            content: ContentHash([0; 32]),
+            thread: ThreadId::from_octets([3; 12]),
+            prefix: b"Return-Path: <s@x>\r\nDelivered-To: R@Example.com\r\n".to_vec(),
+            envelope: Vec::new(),
+            body: Vec::new(),
+            bodystructure: Vec::new(),
+            tree: Vec::new(),
+            summary: Summary { subject: "Hi".into(), references, ..Summary::default() },
+            meta: None,
+        }
+    }
+
+    fn root() -> Part {
+        Part {
+            media_type: "application".into(),
+            media_subtype: "pdf".into(),
+            encoding: "base64".into(),
+            body: ByteRange { start: 10, end: 1500 },
+            ..Part::default()
+        }
+    }
+
+    #[test]
+    fn items_have_the_fields_of_the_reference() {
+        let value = json!(item(&message(), &root()));
+        assert_eq!(value["id"], 7);
+        assert_eq!(value["from"], json!({"name": "", "address": ""}));
+        assert_eq!(value["date"], Value::Null);
+        assert_eq!(value["idate"], "2020-01-01T00:00:00.000Z");
+        assert_eq!((&value["answered"], &value["forwarded"]), (&json!(false), &json!(true)));
+        assert_eq!(value["references"], json!(["<a@x>", "<b@x>"]));
+        assert_eq!(value["contentType"], json!({"value": "application/pdf"}));
+        for absent in ["intro", "encrypted", "metaData", "headers", "threadMessageCount"] {
+            assert!(value.get(absent).is_none(), "{absent}");
+        }
+        let attachment = &value["attachmentsList"][0];
+        assert_eq!(attachment["id"], "ATT00001");
+        assert_eq!(attachment["disposition"], false);
+        assert_eq!((&attachment["sizeKb"], &attachment["size"]), (&json!(2), &json!(1490)));
+        assert_eq!(attachment["cid"], Value::Null);
+    }
+
+    #[test]
+    fn details_omit_absent_fields() {
+        let fields = Fields::read(b"To: a@example.com\r\nList-Id: L <l.x>\r\n\r\n");
+        let view = details(&message(), "u".into(), &root(), &fields, Shown::default());
+        let value = json!(view);
+        assert_eq!(value["to"], json!([{"name": "", "address": "a@example.com"}]));
+        assert_eq!(value["list"], json!({"id": "L <l.x>"}));
+        assert_eq!(value["metaData"], json!({}));
+        assert_eq!(
+            value["envelope"],
+            json!({"from": "s@x", "rcpt": [{"value": "R@Example.com", "formatted": "R@example.com"}]})
+        );
+        for absent in ["cc", "bcc", "replyTo", "html", "contentType"] {
+            assert!(value.get(absent).is_none(), "{absent}");
+        }
+    }
+
+    #[test]
+    fn repeated_fields_are_lists() {
+        let fields = Fields::read(b"X-A: 1\r\nFrom: A <a@b.c>\r\nX-A: 2\r\nX-A: 3\r\n\r\n");
+        let value = headers(&fields);
+        assert_eq!(value["x-a"], json!(["1", "2", "3"]));
+        assert_eq!(value["from"], json!([{"name": "A", "address": "a@b.c"}]));
+    }
+}
