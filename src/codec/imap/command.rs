@@ -1,13 +1,15 @@
 //! Commands (RFC 9051 §6) and the reading of them.
 
-use super::append::Append;
-use super::error::ParseError;
-use super::fetch::Fetch;
-use super::list::List;
-use super::search::Search;
-use super::sequence_set::SequenceSet;
-use super::status::StatusItem;
-use super::store::Store;
+use super::append::{self, Append};
+use super::error::{ErrorKind, ParseError};
+use super::fetch::{self, Fetch};
+use super::lexer::{Lexer, Parse};
+use super::list::{self, List};
+use super::search::{self, Search};
+use super::sequence_set::{self, SequenceSet};
+use super::status::{self, StatusItem};
+use super::store::{self, Store};
+use base64::Engine as _;
 use bytes::Bytes;
 
 /// A command with its tag.
@@ -147,6 +149,230 @@ pub enum Command {
 ///
 /// # Errors
 /// Anything the grammar does not allow, with the tag if there is one.
-pub fn parse(_octets: &Bytes, _utf8: bool) -> Result<Tagged, ParseError> {
-    todo!()
+pub fn parse(octets: &Bytes, utf8: bool) -> Result<Tagged, ParseError> {
+    let mut lexer = Lexer::new(octets, utf8);
+    if lexer.is_at_end() {
+        return Err(ParseError { tag: None, kind: ErrorKind::Empty, position: 0 });
+    }
+    let mut tag = None;
+    match read(&mut lexer, &mut tag) {
+        Ok((tag, command)) => Ok(Tagged { tag, command }),
+        Err(kind) => Err(ParseError { tag, kind, position: lexer.position() }),
+    }
+}
+
+/// `command = tag SP (command-any / command-auth / command-nonauth / command-select)`; the CRLF is cut off.
+/// The tag is left in `seen` for errors behind it.
+fn read(lexer: &mut Lexer<'_>, seen: &mut Option<String>) -> Parse<(String, Command)> {
+    let tag = lexer.tag()?;
+    *seen = Some(tag.clone());
+    lexer.space()?;
+    let name = lexer.word("a command")?;
+    let command = read_command(lexer, &name)?;
+    lexer.end()?;
+    Ok((tag, command))
+}
+
+fn read_command(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
+    Ok(match name {
+        "CAPABILITY" => Command::Capability,
+        "NOOP" => Command::Noop,
+        "LOGOUT" => Command::Logout,
+        "STARTTLS" => Command::Starttls,
+        "UNAUTHENTICATE" => Command::Unauthenticate,
+        "NAMESPACE" => Command::Namespace,
+        "IDLE" => Command::Idle,
+        "CLOSE" => Command::Close,
+        "UNSELECT" => Command::Unselect,
+        "CHECK" => Command::Check,
+        "EXPUNGE" => Command::Expunge,
+        "LIST" => Command::List(list::read(lexer)?),
+        "APPEND" => Command::Append(append::read(lexer)?),
+        "SEARCH" => Command::Search(search::read(lexer, false)?),
+        "FETCH" => Command::Fetch(fetch::read(lexer, false)?),
+        "STORE" => Command::Store(store::read(lexer, false)?),
+        "UID" => {
+            lexer.space()?;
+            read_uid(lexer)?
+        }
+        name => {
+            if !WITH_ARGUMENTS.contains(&name) {
+                return Err(ErrorKind::UnknownCommand);
+            }
+            lexer.space()?;
+            read_arguments(lexer, name)?
+        }
+    })
+}
+
+/// Commands that [`read_arguments`] reads.
+const WITH_ARGUMENTS: [&str; 15] = [
+    "ID",
+    "AUTHENTICATE",
+    "LOGIN",
+    "ENABLE",
+    "SELECT",
+    "EXAMINE",
+    "CREATE",
+    "DELETE",
+    "RENAME",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "LSUB",
+    "STATUS",
+    "COPY",
+    "MOVE",
+];
+
+/// The smaller commands, from behind the space that follows the name.
+fn read_arguments(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
+    Ok(match name {
+        "ID" => Command::Id(read_id(lexer)?),
+        "AUTHENTICATE" => read_authenticate(lexer)?,
+        // login = "LOGIN" SP userid SP password
+        "LOGIN" => {
+            let user = lexer.astring_text()?;
+            lexer.space()?;
+            Command::Login { user, password: lexer.astring_text()? }
+        }
+        // enable = "ENABLE" 1*(SP capability)
+        "ENABLE" => {
+            let mut names = vec![lexer.word("a capability")?];
+            while !lexer.is_at_end() {
+                lexer.space()?;
+                names.push(lexer.word("a capability")?);
+            }
+            Command::Enable(names)
+        }
+        "SELECT" => {
+            let mailbox = lexer.mailbox()?;
+            Command::Select { mailbox, condstore: read_condstore(lexer)? }
+        }
+        "EXAMINE" => {
+            let mailbox = lexer.mailbox()?;
+            Command::Examine { mailbox, condstore: read_condstore(lexer)? }
+        }
+        "CREATE" => {
+            let mailbox = lexer.mailbox()?;
+            Command::Create { mailbox, special_use: read_create_use(lexer)? }
+        }
+        "DELETE" => Command::Delete(lexer.mailbox()?),
+        // rename = "RENAME" SP mailbox SP mailbox
+        "RENAME" => {
+            let from = lexer.mailbox()?;
+            lexer.space()?;
+            Command::Rename { from, to: lexer.mailbox()? }
+        }
+        "SUBSCRIBE" => Command::Subscribe(lexer.mailbox()?),
+        "UNSUBSCRIBE" => Command::Unsubscribe(lexer.mailbox()?),
+        // lsub = "LSUB" SP mailbox SP list-mailbox
+        "LSUB" => {
+            let reference = lexer.mailbox()?;
+            lexer.space()?;
+            Command::Lsub { reference, pattern: lexer.list_mailbox()? }
+        }
+        // status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"
+        "STATUS" => {
+            let mailbox = lexer.mailbox()?;
+            lexer.space()?;
+            Command::Status { mailbox, items: status::read_items(lexer)? }
+        }
+        "COPY" => {
+            let (set, mailbox) = read_set_and_mailbox(lexer)?;
+            Command::Copy { uid: false, set, mailbox }
+        }
+        _ => {
+            let (set, mailbox) = read_set_and_mailbox(lexer)?;
+            Command::Move { uid: false, set, mailbox }
+        }
+    })
+}
+
+/// `uid = "UID" SP (copy / move / fetch / search / store / uid-expunge)`, from behind the space.
+fn read_uid(lexer: &mut Lexer<'_>) -> Parse<Command> {
+    Ok(match lexer.word("a command after UID")?.as_str() {
+        "FETCH" => Command::Fetch(fetch::read(lexer, true)?),
+        "STORE" => Command::Store(store::read(lexer, true)?),
+        "SEARCH" => Command::Search(search::read(lexer, true)?),
+        "COPY" => {
+            lexer.space()?;
+            let (set, mailbox) = read_set_and_mailbox(lexer)?;
+            Command::Copy { uid: true, set, mailbox }
+        }
+        "MOVE" => {
+            lexer.space()?;
+            let (set, mailbox) = read_set_and_mailbox(lexer)?;
+            Command::Move { uid: true, set, mailbox }
+        }
+        "EXPUNGE" => {
+            lexer.space()?;
+            Command::UidExpunge(sequence_set::read(lexer)?)
+        }
+        _ => return Err(ErrorKind::UnknownCommand),
+    })
+}
+
+/// `copy = "COPY" SP sequence-set SP mailbox`, and `move` alike, from behind the first space.
+fn read_set_and_mailbox(lexer: &mut Lexer<'_>) -> Parse<(SequenceSet, String)> {
+    let set = sequence_set::read(lexer)?;
+    lexer.space()?;
+    Ok((set, lexer.mailbox()?))
+}
+
+/// `id-params-list = "(" [string SP nstring *(SP string SP nstring)] ")" / nil` (RFC 2971 §4)
+fn read_id(lexer: &mut Lexer<'_>) -> Parse<Vec<(String, Option<String>)>> {
+    if lexer.eat_text("NIL") {
+        return Ok(Vec::new());
+    }
+    lexer.list(|lexer| {
+        let name = lexer.astring_text()?;
+        lexer.space()?;
+        Ok((name, lexer.nstring_text()?))
+    })
+}
+
+/// `authenticate = "AUTHENTICATE" SP auth-type [SP initial-resp]`, where `initial-resp = base64 / "="`
+fn read_authenticate(lexer: &mut Lexer<'_>) -> Parse<Command> {
+    let mechanism = lexer.word("a mechanism")?;
+    let mut initial = None;
+    if !lexer.is_at_end() {
+        lexer.space()?;
+        let text = lexer.atom("an initial response")?;
+        // RFC 4959 §3: "=" is the empty response
+        let text = if text == "=" { "" } else { text.as_str() };
+        let octets = base64::engine::general_purpose::STANDARD.decode(text);
+        initial = Some(octets.map_err(|_| ErrorKind::Syntax("base64"))?);
+    }
+    Ok(Command::Authenticate { mechanism, initial })
+}
+
+/// `select-params = SP "(" select-param *(SP select-param) ")"`: CONDSTORE (RFC 7162 §7)
+fn read_condstore(lexer: &mut Lexer<'_>) -> Parse<bool> {
+    if lexer.is_at_end() {
+        return Ok(false);
+    }
+    lexer.space()?;
+    let params = lexer.list(|lexer| match lexer.word("CONDSTORE")?.as_str() {
+        "CONDSTORE" => Ok(()),
+        _ => Err(ErrorKind::Syntax("CONDSTORE")),
+    })?;
+    Ok(!params.is_empty())
+}
+
+/// `create-param = SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"` (RFC 6154 §6)
+fn read_create_use(lexer: &mut Lexer<'_>) -> Parse<Vec<String>> {
+    if lexer.is_at_end() {
+        return Ok(Vec::new());
+    }
+    lexer.space()?;
+    let params = lexer.list(|lexer| {
+        if !lexer.eat_word("USE") {
+            return Err(ErrorKind::Syntax("USE"));
+        }
+        lexer.list(|lexer| {
+            lexer.expect(b'\\', "a special-use attribute")?;
+            Ok(format!("\\{}", lexer.atom("a special-use attribute")?))
+        })
+    })?;
+    Ok(params.into_iter().flatten().collect())
 }

@@ -1,7 +1,9 @@
 //! FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514).
 
-use super::sequence_set::SequenceSet;
-use crate::codec::mime::section::Section;
+use super::error::ErrorKind;
+use super::lexer::{Lexer, Parse};
+use super::sequence_set::{self, SequenceSet};
+use crate::codec::mime::section::{Section, SectionText};
 
 /// FETCH or UID FETCH.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,4 +75,156 @@ impl FetchItem {
             _ => false,
         }
     }
+}
+
+const EXPECTED: ErrorKind = ErrorKind::Syntax("a FETCH item");
+
+/// `fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")
+/// [fetch-modifiers]`, from behind the name.
+pub(super) fn read(lexer: &mut Lexer<'_>, uid: bool) -> Parse<Fetch> {
+    lexer.space()?;
+    let set = sequence_set::read(lexer)?;
+    lexer.space()?;
+    let mut items = Vec::new();
+    if lexer.peek() == Some(b'(') {
+        for item in lexer.list(read_item)? {
+            // sections are not compared with each other: there may be thousands, and twice is harmless
+            if matches!(item, FetchItem::Section(_)) || !items.contains(&item) {
+                items.push(item);
+            }
+        }
+    } else if let Some(expanded) = read_macro(lexer) {
+        items = expanded;
+    } else {
+        items.push(read_item(lexer)?);
+    }
+    if items.is_empty() {
+        return Err(EXPECTED);
+    }
+    let mut fetch = Fetch { uid, set, items, changed_since: None, vanished: false };
+    if !lexer.is_at_end() {
+        lexer.space()?;
+        read_modifiers(lexer, &mut fetch)?;
+    }
+    Ok(fetch)
+}
+
+/// `"ALL" / "FULL" / "FAST"` (RFC 9051 §6.4.5), which stand alone.
+fn read_macro(lexer: &mut Lexer<'_>) -> Option<Vec<FetchItem>> {
+    use FetchItem::{Body, Envelope, Flags, InternalDate, Rfc822Size};
+    if lexer.eat_text("ALL") {
+        Some(vec![Flags, InternalDate, Rfc822Size, Envelope])
+    } else if lexer.eat_text("FULL") {
+        Some(vec![Flags, InternalDate, Rfc822Size, Envelope, Body])
+    } else if lexer.eat_text("FAST") {
+        Some(vec![Flags, InternalDate, Rfc822Size])
+    } else {
+        None
+    }
+}
+
+/// `fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"`: CHANGEDSINCE and VANISHED (RFC 7162 §7)
+fn read_modifiers(lexer: &mut Lexer<'_>, fetch: &mut Fetch) -> Parse<()> {
+    lexer.list(|lexer| {
+        match lexer.word("a FETCH modifier")?.as_str() {
+            "CHANGEDSINCE" => {
+                lexer.space()?;
+                fetch.changed_since = Some(lexer.number64()?);
+            }
+            "VANISHED" => fetch.vanished = true,
+            _ => return Err(ErrorKind::Syntax("a FETCH modifier")),
+        }
+        Ok(())
+    })?;
+    // RFC 7162 §3.2.6: only in UID FETCH, and only with CHANGEDSINCE
+    if fetch.vanished && (fetch.changed_since.is_none() || !fetch.uid) {
+        return Err(ErrorKind::Syntax("UID FETCH with CHANGEDSINCE beside VANISHED"));
+    }
+    Ok(())
+}
+
+/// `fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822.SIZE" / "BODY" ["STRUCTURE"] / "UID" /
+/// "BODY" section [partial] / "BODY.PEEK" section [partial]`, and those of RFC 3501 and of extensions.
+fn read_item(lexer: &mut Lexer<'_>) -> Parse<FetchItem> {
+    let word = lexer.word("a FETCH item")?;
+    let has_section = lexer.peek() == Some(b'[');
+    Ok(match word.as_str() {
+        "BODY" | "BODY.PEEK" if has_section => {
+            let section = read_section(lexer)?;
+            let partial = read_partial(lexer)?;
+            FetchItem::Section(BodySection { section, partial, peek: word == "BODY.PEEK" })
+        }
+        _ if has_section => return Err(EXPECTED),
+        "FLAGS" => FetchItem::Flags,
+        "UID" => FetchItem::Uid,
+        "INTERNALDATE" => FetchItem::InternalDate,
+        "ENVELOPE" => FetchItem::Envelope,
+        "BODY" => FetchItem::Body,
+        "BODYSTRUCTURE" => FetchItem::BodyStructure,
+        "RFC822" => FetchItem::Rfc822,
+        "RFC822.SIZE" => FetchItem::Rfc822Size,
+        "RFC822.HEADER" => FetchItem::Rfc822Header,
+        "RFC822.TEXT" => FetchItem::Rfc822Text,
+        "MODSEQ" => FetchItem::ModSeq,
+        "EMAILID" => FetchItem::EmailId,
+        "THREADID" => FetchItem::ThreadId,
+        "SAVEDATE" => FetchItem::SaveDate,
+        _ => return Err(EXPECTED),
+    })
+}
+
+/// `section = "[" [section-spec] "]"`, where `section-spec = section-msgtext / (section-part ["." section-text])`
+/// and `section-part = nz-number *("." nz-number)`
+fn read_section(lexer: &mut Lexer<'_>) -> Parse<Section> {
+    lexer.expect(b'[', "a section")?;
+    let mut path = Vec::new();
+    let mut text = SectionText::All;
+    let mut more = lexer.peek() != Some(b']');
+    while more {
+        more = false;
+        if lexer.peek().is_some_and(|octet| octet.is_ascii_digit()) {
+            path.push(lexer.nz_number()?);
+            more = lexer.eat(b'.');
+        } else {
+            text = read_section_text(lexer, !path.is_empty())?;
+        }
+    }
+    lexer.expect(b']', "the end of a section")?;
+    Ok(Section { path, text })
+}
+
+/// `section-text = section-msgtext / "MIME"`, where `section-msgtext = "HEADER" / "HEADER.FIELDS" [".NOT"] SP
+/// header-list / "TEXT"`
+fn read_section_text(lexer: &mut Lexer<'_>, in_part: bool) -> Parse<SectionText> {
+    const EXPECTED: &str = "HEADER, HEADER.FIELDS, TEXT or MIME";
+    match lexer.word(EXPECTED)?.as_str() {
+        "HEADER" => Ok(SectionText::Header),
+        "TEXT" => Ok(SectionText::Text),
+        "MIME" if in_part => Ok(SectionText::Mime),
+        "HEADER.FIELDS" => Ok(SectionText::HeaderFields(read_header_list(lexer)?)),
+        "HEADER.FIELDS.NOT" => Ok(SectionText::HeaderFieldsNot(read_header_list(lexer)?)),
+        _ => Err(ErrorKind::Syntax(EXPECTED)),
+    }
+}
+
+/// `header-list = "(" header-fld-name *(SP header-fld-name) ")"`, where `header-fld-name = astring`
+fn read_header_list(lexer: &mut Lexer<'_>) -> Parse<Vec<String>> {
+    lexer.space()?;
+    let names = lexer.list(Lexer::astring_text)?;
+    if names.is_empty() { Err(ErrorKind::Syntax("a header field name")) } else { Ok(names) }
+}
+
+/// `partial = "<" number64 "." nz-number64 ">"`
+fn read_partial(lexer: &mut Lexer<'_>) -> Parse<Option<(u64, u64)>> {
+    if !lexer.eat(b'<') {
+        return Ok(None);
+    }
+    let offset = lexer.number64()?;
+    lexer.expect(b'.', "a dot in a partial")?;
+    let count = lexer.number64()?;
+    if count == 0 {
+        return Err(ErrorKind::Number);
+    }
+    lexer.expect(b'>', "the end of a partial")?;
+    Ok(Some((offset, count)))
 }

@@ -69,3 +69,62 @@ impl SequenceSet {
         ranges.iter().any(|(from, to)| [*from, *to].contains(&SeqBound::Largest))
     }
 }
+
+/// `sequence-set = (seq-number / seq-range) ["," sequence-set] / seq-last-command`, where
+/// `seq-range = seq-number ":" seq-number` and `seq-last-command = "$"`.
+pub(super) fn read(lexer: &mut Lexer<'_>) -> Parse<SequenceSet> {
+    if lexer.eat(b'$') {
+        return Ok(SequenceSet::SavedResult);
+    }
+    let mut ranges = Vec::new();
+    loop {
+        let from = read_bound(lexer)?;
+        let to = if lexer.eat(b':') { read_bound(lexer)? } else { from };
+        ranges.push((from, to));
+        if !lexer.eat(b',') {
+            return Ok(SequenceSet::Ranges(ranges));
+        }
+    }
+}
+
+/// `seq-number = nz-number / "*"`
+fn read_bound(lexer: &mut Lexer<'_>) -> Parse<SeqBound> {
+    if lexer.eat(b'*') {
+        return Ok(SeqBound::Largest);
+    }
+    match lexer.nz_number() {
+        Ok(number) => Ok(SeqBound::Number(number)),
+        Err(ErrorKind::Syntax(_)) => Err(ErrorKind::Syntax("a sequence set")),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn parse(text: &'static str) -> Parse<SequenceSet> {
+        let source = Bytes::from_static(text.as_bytes());
+        let mut lexer = Lexer::new(&source, false);
+        let set = read(&mut lexer)?;
+        lexer.end().map(|()| set)
+    }
+
+    #[test]
+    fn sets_of_rfc_9051() {
+        // RFC 9051 §9, comments on sequence-set and seq-range
+        let resolve = |text, largest| parse(text).unwrap().resolve(largest).to_string();
+        assert_eq!(resolve("2,4:7,9,12:*", 15), "2,4:7,9,12:15");
+        assert_eq!(resolve("*:4,5:7", 10), "4:10");
+        assert_eq!(resolve("2:4", 3), "2:4");
+        assert_eq!(resolve("559:*", 3), "3:559");
+        assert_eq!(resolve("1:*,*", 0), "");
+        assert_eq!(parse("4:2,*").unwrap().largest_number(), Some(4));
+        assert!(parse("4,*").unwrap().names_largest());
+        assert_eq!(parse("$"), Ok(SequenceSet::SavedResult));
+        for bad in ["", "0", "1:", ":1", "1,", "1,,2", "a", "4294967296", "1:2:3", "-1", "**"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

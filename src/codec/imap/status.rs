@@ -59,3 +59,25 @@ impl StatusItem {
         }
     }
 }
+
+impl StatusItem {
+    /// `status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE"` and those of
+    /// extensions.
+    pub(super) fn read(lexer: &mut Lexer<'_>) -> Parse<Self> {
+        const EXPECTED: &str = "a STATUS item";
+        let word = lexer.word(EXPECTED)?;
+        let item = Self::ALL.into_iter().find(|item| item.name() == word);
+        item.ok_or(ErrorKind::Syntax(EXPECTED))
+    }
+}
+
+/// `"(" status-att *(SP status-att) ")"`, without duplicates.
+pub(super) fn read_items(lexer: &mut Lexer<'_>) -> Parse<Vec<StatusItem>> {
+    let mut items = Vec::new();
+    for item in lexer.list(StatusItem::read)? {
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    if items.is_empty() { Err(ErrorKind::Syntax("a STATUS item")) } else { Ok(items) }
+}
