@@ -72,6 +72,9 @@ impl<'a> Parser<'a> {
             Ended::Delimiter { text_end, .. } => text_end,
         };
         part.body = range(body, end.max(body));
+        // The empty line of an inner header may be the very line end before the delimiter.
+        let inner_end = part.children.last().map_or(0, |child| child.body.end);
+        part.body.end = part.body.end.max(inner_end);
         if part.media_type == "multipart" && part.children.is_empty() {
             part.children.push(only_text(part.body));
         }

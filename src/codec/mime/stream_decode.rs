@@ -88,13 +88,13 @@ impl StreamDecoder {
         if whole == 0 && self.carry.len() > CARRY_OCTETS_MAX {
             // a line without end: cut where no escape and no trailing white space is torn
             whole = self.carry.len() - 3;
+            let tail = self.carry.get(whole.saturating_sub(2)..whole).unwrap_or_default();
+            whole -= tail.iter().rev().position(|b| *b == b'=').map_or(0, |back| back + 1);
             while whole > 0
                 && self.carry.get(whole - 1).is_some_and(|b| matches!(b, b' ' | b'\t' | b'\r'))
             {
                 whole -= 1;
             }
-            let tail = self.carry.get(whole.saturating_sub(2)..whole).unwrap_or_default();
-            whole -= tail.iter().rev().position(|b| *b == b'=').map_or(0, |back| back + 1);
         }
         let rest = self.carry.split_off(whole);
         let lines = std::mem::replace(&mut self.carry, rest);
