@@ -1,25 +1,122 @@
-//! Removing messages.
+//! EXPUNGE (RFC 9051 §6.4.3, RFC 4315 §2.1) and removal whatever the flags.
 use super::Mailstore;
-use crate::model::error::Result;
+use super::copy::{References, Sum};
+use super::flags::{is_unchanged, unchanged};
+use crate::model::error::{Error, Result};
+use crate::model::flag::Flag;
 use crate::model::id::{MailboxId, UserId};
-use crate::model::uid::UidSet;
+use crate::model::uid::{Uid, UidSet};
+use crate::storage::changes::{self, Kind};
+use crate::storage::mailboxes::{self, Bump};
+use crate::storage::messages::{self, Selection};
+use crate::storage::transaction::{self, Session};
+use crate::storage::usage;
+
+/// Messages removed by one transaction: EXPUNGE need not be atomic, and other writers of the mailbox wait meanwhile.
+const BATCH: u64 = 5_000;
+
+/// What one transaction removed.
+#[derive(Default)]
+struct Removed {
+    uids: UidSet,
+    references: References,
+}
+
 impl Mailstore {
     /// Removes the messages of the set (`None`: all) that have \Deleted. Returns what was removed.
+    ///
+    /// Per 5,000 messages one transaction: mailbox update, read of the rows, delete, quota, counters, one change,
+    /// commit: seven round trips; then the counts of the contents are lowered. Nothing to do: one, and an abort.
+    ///
+    /// # Errors
+    /// `NotFound` mailbox, `Unavailable`; what earlier transactions removed stays removed.
     pub async fn expunge_deleted(
         &self,
-        _user: UserId,
-        _mailbox: MailboxId,
-        _uids: Option<&UidSet>,
+        user: UserId,
+        mailbox: MailboxId,
+        uids: Option<&UidSet>,
     ) -> Result<UidSet> {
-        todo!()
+        let all = UidSet::from_range(1, Uid::MAX);
+        self.remove_matching(user, mailbox, uids.unwrap_or(&all), Flag::Deleted.bit()).await
     }
-    /// Removes messages whatever their flags. Returns what was removed.
-    pub async fn remove(
+
+    /// Removes messages whatever their flags. Returns what was removed. Costs as [`Self::expunge_deleted`].
+    ///
+    /// # Errors
+    /// `NotFound` mailbox, `Unavailable`; what earlier transactions removed stays removed.
+    pub async fn remove(&self, user: UserId, mailbox: MailboxId, uids: &UidSet) -> Result<UidSet> {
+        self.remove_matching(user, mailbox, uids, 0).await
+    }
+
+    async fn remove_matching(
         &self,
-        _user: UserId,
-        _mailbox: MailboxId,
-        _uids: &UidSet,
+        user: UserId,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        flags_all: u8,
     ) -> Result<UidSet> {
-        todo!()
+        let mut all = UidSet::new();
+        let mut left = uids.clone();
+        while !left.is_empty() {
+            let selection = Selection { user, mailbox, uids: &left, flags_all, limit: BATCH };
+            let mut removed = Removed::default();
+            let outcome = transaction::run!(self.storage(), async |session| {
+                removed = self.remove_once(session, &selection).await?;
+                if removed.uids.is_empty() { Err(unchanged()) } else { Ok(()) }
+            })
+            .await;
+            match outcome {
+                Err(error) if is_unchanged(&error) => break,
+                Err(error) => return Err(error),
+                Ok(()) => {}
+            }
+            // After the commit, so that a crash in between leaves counts too high, never too low
+            self.lower(&removed.references).await;
+            let Some(last) = removed.uids.last() else { break };
+            let complete = removed.uids.len() < BATCH;
+            all = all.union(&removed.uids);
+            if complete {
+                break;
+            }
+            left = left.difference(&UidSet::from_range(1, last));
+        }
+        Ok(all)
+    }
+
+    async fn remove_once(
+        &self,
+        session: &mut Session,
+        selection: &Selection<'_>,
+    ) -> Result<Removed> {
+        let (user, mailbox) = (selection.user, selection.mailbox);
+        let storage = self.storage();
+        let bumped = mailboxes::bump(storage, session, user, mailbox, &Bump::default()).await?;
+        let after = bumped.ok_or(Error::NotFound { what: "mailbox" })?;
+        let (mut removed, mut sum) = (Removed::default(), Sum::default());
+        // The counter is exact, and CLOSE on a mailbox without \Deleted is the common case
+        if selection.flags_all == Flag::Deleted.bit() && after.counts.deleted == 0 {
+            return Ok(removed);
+        }
+        messages::visit(storage, session, selection, &mut |message| {
+            removed.uids.insert(message.row.uid);
+            sum.add(&message.row);
+            *removed.references.entry(message.content).or_default() += 1;
+        })
+        .await?;
+        let (Some(first), Some(last)) = (removed.uids.first(), removed.uids.last()) else {
+            return Ok(removed);
+        };
+        // Few wide ranges instead of the many exact ones: the flags are in the filter again
+        let cover = selection.uids.intersection(&UidSet::from_range(first, last));
+        let selection = Selection { uids: &cover, ..selection.clone() };
+        if messages::delete(storage, session, &selection).await? != removed.uids.len() {
+            return Err(messages::miscounted());
+        }
+        let count = u32::try_from(removed.uids.len()).unwrap_or(u32::MAX);
+        usage::add(storage, session, user, -sum.octets).await?;
+        mailboxes::adjust(storage, session, user, mailbox, &sum.negated(count)).await?;
+        let change = self.change(&after, Kind::Expunge, removed.uids.clone());
+        changes::insert(storage, session, &[change]).await?;
+        Ok(removed)
     }
 }

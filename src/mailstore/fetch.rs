@@ -6,7 +6,7 @@ use crate::model::message::Message;
 use crate::model::structure::ByteRange;
 use crate::model::uid::{Uid, UidSet};
 use crate::storage::page::Scan;
-use crate::storage::{contents, messages, page};
+use crate::storage::{content_range, messages, page};
 use bytes::Bytes;
 
 pub use crate::storage::messages::Fields;
@@ -110,6 +110,6 @@ impl Mailstore {
         message: &Message,
         range: ByteRange,
     ) -> Result<Bytes> {
-        contents::load_range(self.storage(), &message.content, range).await
+        content_range::load_range(self.storage(), &message.content, range).await
     }
 }

@@ -1,7 +1,9 @@
 //! Mailboxes and messages with IMAP's promises.
 
 pub mod append;
+mod columns;
 pub mod copy;
+mod default_names;
 pub mod expunge;
 pub mod fetch;
 pub mod flags;
@@ -9,6 +11,7 @@ mod group_commit;
 pub mod mailbox;
 pub mod quota;
 pub mod view;
+mod views;
 
 use crate::clock::Clock;
 use crate::storage::Storage;
@@ -29,14 +32,14 @@ struct Inner {
     /// Messages waiting for the next commit of their mailbox.
     queues: group_commit::Queues,
     /// Shared views of selected mailboxes.
-    views: view::Views,
+    views: views::Views,
 }
 
 impl Mailstore {
     /// The operations over a database; background work runs in `tasks`.
     pub fn new(storage: Storage, clock: Clock, tasks: Tasks) -> Self {
         let queues = group_commit::Queues::default();
-        let views = view::Views::default();
+        let views = views::Views::default();
         Self { inner: Arc::new(Inner { storage, clock, tasks, queues, views }) }
     }
 
@@ -52,7 +55,7 @@ impl Mailstore {
         &self.inner.tasks
     }
 
-    pub(super) fn views(&self) -> &view::Views {
+    pub(super) fn views(&self) -> &views::Views {
         &self.inner.views
     }
 }

@@ -8,11 +8,11 @@
 
 use crate::model::error::{Error, Result};
 use crate::model::id::{MailboxId, UserId};
-use crate::model::message::Message;
+use crate::model::message::{Message, Row};
 use crate::model::uid::{ModSeq, Uid, UidSet};
 use crate::storage::Storage;
 use crate::storage::field::{get_count, int, oid};
-use crate::storage::record::message::{read, row_projection, write};
+use crate::storage::record::message::{read, read_row, row_projection, write};
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document, doc};
 use mongodb::{ClientSession, Collection, Cursor};
@@ -186,7 +186,7 @@ pub async fn visit_changed(
     session: Option<&mut ClientSession>,
     place: (UserId, MailboxId),
     after: ModSeq,
-    visit: &mut (dyn FnMut(Message) + Send),
+    visit: &mut (dyn FnMut(Row) + Send),
 ) -> Result<()> {
     let mut filter = in_mailbox(place.0, place.1);
     let mut sort = doc! { "uid": 1 };
@@ -200,13 +200,13 @@ pub async fn visit_changed(
         None => {
             let mut cursor = find.await?;
             while cursor.advance().await? {
-                visit(read(cursor.current())?);
+                visit(read_row(cursor.current())?);
             }
         }
         Some(session) => {
             let mut cursor = find.session(&mut *session).await?;
             while cursor.advance(session).await? {
-                visit(read(cursor.current())?);
+                visit(read_row(cursor.current())?);
             }
         }
     }
@@ -307,6 +307,11 @@ pub async fn delete(
     let statements =
         Chunks::new(selection.uids).map(|chunk| doc! { "q": selection.filter(chunk), "limit": 0 });
     run_statements(storage, session, ("delete", "deletes"), statements).await
+}
+
+/// A transaction wrote other rows than it had read: its counters would be wrong, so it must not commit.
+pub fn miscounted() -> Error {
+    Error::Internal { reason: "a transaction wrote other messages than it read", source: None }
 }
 
 /// Runs write statements with as few commands as their sizes allow. (The driver's bulk write needs MongoDB 8.)

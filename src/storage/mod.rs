@@ -8,6 +8,7 @@
 pub mod addresses;
 pub mod attachments;
 mod cache;
+pub mod change_log;
 pub mod changes;
 mod chunks;
 pub mod client;
@@ -16,9 +17,11 @@ pub mod contents;
 pub mod error;
 pub mod field;
 pub mod indexes;
+pub mod mailbox_counters;
 pub mod mailboxes;
 pub mod message_copy;
 pub mod message_flags;
+pub mod message_removal;
 pub mod messages;
 pub mod migrations;
 pub mod page;
@@ -31,6 +34,7 @@ pub mod tokens;
 pub mod transaction;
 pub mod usage;
 pub mod users;
+pub mod watch;
 
 pub use client::Storage;
 pub use field::{id_of, oid};

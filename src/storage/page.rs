@@ -27,13 +27,15 @@ pub(super) fn filter(user: UserId, mailbox: MailboxId, scan: &Scan) -> Document 
     let mut filter = in_mailbox(user, mailbox);
     if let Some(unseen) = scan.unseen {
         // `true` is the predicate of the partial index
-        filter.insert("unseen", if unseen { true.into() } else { bson::bson!({ "$exists": false }) });
+        filter
+            .insert("unseen", if unseen { true.into() } else { bson::bson!({ "$exists": false }) });
     }
     if let Some((date, uid)) = scan.beyond {
         let date = DateTime::from_millis(date);
         let (strict, open) = if scan.ascending { ("$gt", "$gte") } else { ("$lt", "$lte") };
         filter.insert("idate", doc! { open: date });
-        let beyond = vec![doc! { "idate": { strict: date } }, doc! { "uid": { strict: i64::from(uid) } }];
+        let beyond =
+            vec![doc! { "idate": { strict: date } }, doc! { "uid": { strict: i64::from(uid) } }];
         filter.insert("$or", beyond);
     }
     filter

@@ -190,6 +190,23 @@ fn strings(value: RawBsonRef<'_>) -> Result<Vec<String>> {
     Ok(strings)
 }
 
+/// Reads the row of a document of any projection, copying nothing else.
+pub(crate) fn read_row(document: &RawDocument) -> Result<Row> {
+    let mut row = Row {
+        uid: 0,
+        mod_seq: 0,
+        flags: FlagSet::default(),
+        internal_date: 0,
+        saved_date: 0,
+        octets: 0,
+    };
+    for element in document {
+        let (key, value) = element.map_err(|error| Error::internal("a broken message", error))?;
+        read_row_field(&mut row, key.as_str(), value)?;
+    }
+    Ok(row)
+}
+
 /// Reads a document of any projection in one pass; what was not projected stays empty.
 pub(crate) fn read(document: &RawDocument) -> Result<Message> {
     let mut message = Message {
@@ -236,7 +253,8 @@ fn read_field(message: &mut Message, key: &str, value: RawBsonRef<'_>) -> Result
         "struct" => message.bodystructure = octets(value)?.to_vec(),
         "tree" => message.tree = octets(value)?.to_vec(),
         "sum" => {
-            message.summary = value.as_document().map(read_summary).transpose()?.unwrap_or_default();
+            message.summary =
+                value.as_document().map(read_summary).transpose()?.unwrap_or_default();
         }
         "meta" => message.meta = value.as_str().map(str::to_owned),
         _ => read_row_field(&mut message.row, key, value)?,
