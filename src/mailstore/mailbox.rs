@@ -1,8 +1,22 @@
 //! Create, rename, delete, list, subscribe.
+//!
+//! Each of them writes a change, so that sessions on all nodes wake.
 use super::Mailstore;
-use crate::model::error::Result;
+use super::default_names::default_names;
+use crate::model::error::{Error, Result};
 use crate::model::id::{MailboxId, UserId};
-use crate::model::mailbox::{Mailbox, MailboxName, SpecialUse};
+use crate::model::limits::MAILBOXES_MAX;
+use crate::model::mailbox::{DELIMITER, Mailbox, MailboxCounts, MailboxName, SpecialUse};
+use crate::model::uid::{UidSet, UidValidity};
+use crate::storage::changes::{self, Change, Kind};
+use crate::storage::field::new_id;
+use crate::storage::mailboxes::{self, Settings};
+use crate::storage::transaction::{self, Session};
+use crate::storage::{contents, mailbox_counters, message_removal, subscriptions, usage};
+use std::collections::HashSet;
+
+/// Messages removed by one transaction when their mailbox is gone already.
+const REMOVAL_BATCH: i64 = 1000;
 
 /// A mailbox to create.
 #[derive(Clone, Debug)]
@@ -20,6 +34,39 @@ pub struct NewMailbox {
     /// Retention in milliseconds.
     pub retention_ms: Option<u64>,
 }
+
+impl NewMailbox {
+    /// A subscribed mailbox without extras.
+    pub const fn new(name: MailboxName) -> Self {
+        Self {
+            name,
+            special_use: None,
+            subscribed: true,
+            hidden: false,
+            encrypt_messages: false,
+            retention_ms: None,
+        }
+    }
+
+    fn into_mailbox(self, user: UserId, uid_validity: UidValidity) -> Mailbox {
+        Mailbox {
+            id: new_id(),
+            user,
+            name: self.name,
+            special_use: self.special_use,
+            uid_validity,
+            uid_next: 1,
+            mod_seq: 1,
+            counts: MailboxCounts::default(),
+            subscribed: self.subscribed,
+            hidden: self.hidden,
+            encrypt_messages: self.encrypt_messages,
+            retention_ms: self.retention_ms,
+            keywords: Vec::new(),
+        }
+    }
+}
+
 /// Changes of a mailbox; `None` leaves as it is.
 #[derive(Clone, Default, Debug)]
 pub struct MailboxUpdate {
@@ -32,73 +79,285 @@ pub struct MailboxUpdate {
     /// Retention in milliseconds; 0 for ever.
     pub retention_ms: Option<u64>,
 }
+
 impl Mailstore {
-    /// All mailboxes of a user, INBOX first, then by name.
-    pub async fn list_mailboxes(&self, _user: UserId) -> Result<Vec<Mailbox>> {
-        todo!()
+    /// All mailboxes of a user, INBOX first, then by name. One query.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn list_mailboxes(&self, user: UserId) -> Result<Vec<Mailbox>> {
+        let mut mailboxes = mailboxes::list(self.storage(), user).await?;
+        // Stable: the rest stays in the order of names
+        mailboxes.sort_by_key(|mailbox| !mailbox.name.is_inbox());
+        Ok(mailboxes)
     }
-    /// One mailbox.
-    pub async fn find_mailbox(
-        &self,
-        _user: UserId,
-        _mailbox: MailboxId,
-    ) -> Result<Option<Mailbox>> {
-        todo!()
+
+    /// One mailbox. One round trip.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn find_mailbox(&self, user: UserId, mailbox: MailboxId) -> Result<Option<Mailbox>> {
+        mailboxes::find(self.storage(), user, mailbox).await
     }
-    /// One mailbox by name.
+
+    /// One mailbox by name. One round trip.
+    ///
+    /// # Errors
+    /// `Unavailable`.
     pub async fn find_mailbox_by_name(
         &self,
-        _user: UserId,
-        _name: &MailboxName,
+        user: UserId,
+        name: &MailboxName,
     ) -> Result<Option<Mailbox>> {
-        todo!()
+        mailboxes::find_by_name(self.storage(), user, name).await
     }
-    /// Creates a mailbox; parents are not created (the door does, where its protocol says so).
-    pub async fn create_mailbox(&self, _user: UserId, _new: NewMailbox) -> Result<Mailbox> {
-        todo!()
+
+    /// Creates a mailbox; parents are not created (the door does, where its protocol says so). A count, a UIDVALIDITY and
+    /// a transaction of two round trips: five round trips, two commits.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, `LimitReached`, `Unavailable`.
+    pub async fn create_mailbox(&self, user: UserId, new: NewMailbox) -> Result<Mailbox> {
+        if mailboxes::find_by_name(self.storage(), user, &new.name).await?.is_some() {
+            return Err(Error::AlreadyExists { what: "mailbox" });
+        }
+        let subscribed_before = subscriptions::delete(self.storage(), user, &new.name).await?;
+        let new = NewMailbox { subscribed: new.subscribed || subscribed_before, ..new };
+        let created = self.create_mailboxes(user, vec![new]).await?;
+        let missing = Error::Internal { reason: "a mailbox was not created", source: None };
+        created.into_iter().next().ok_or(missing)
     }
-    /// INBOX, Sent, Trash, Drafts, Junk, named in a language (`en` by default).
-    pub async fn create_default_mailboxes(&self, _user: UserId, _language: &str) -> Result<()> {
-        todo!()
+
+    /// INBOX, Sent, Trash, Drafts, Junk, named in a language (`en` by default), in one transaction.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, `Unavailable`.
+    pub async fn create_default_mailboxes(&self, user: UserId, language: &str) -> Result<()> {
+        let mut new = vec![NewMailbox::new(MailboxName::inbox())];
+        for (special_use, name) in default_names(language) {
+            let mailbox = NewMailbox::new(MailboxName::new(name)?);
+            new.push(NewMailbox { special_use: Some(special_use), ..mailbox });
+        }
+        self.create_mailboxes(user, new).await.map(drop)
     }
+
+    async fn create_mailboxes(&self, user: UserId, new: Vec<NewMailbox>) -> Result<Vec<Mailbox>> {
+        let count = mailboxes::count(self.storage(), user).await?;
+        if count + new.len() as u64 > MAILBOXES_MAX as u64 {
+            return Err(Error::LimitReached { limit: format!("{MAILBOXES_MAX} mailboxes") });
+        }
+        let now_ms = self.clock().now_ms();
+        let wanted = u32::try_from(new.len()).unwrap_or(u32::MAX);
+        let first = mailbox_counters::take(self.storage(), user, wanted, now_ms).await?;
+        let mailboxes: Vec<Mailbox> = (first..)
+            .zip(new)
+            .map(|(uid_validity, new)| new.into_mailbox(user, uid_validity))
+            .collect();
+        transaction::run!(self.storage(), async |session| {
+            for mailbox in &mailboxes {
+                mailboxes::insert(self.storage(), session, mailbox, now_ms).await?;
+            }
+            let created: Vec<Change> =
+                mailboxes.iter().map(|mailbox| self.setting(mailbox, Kind::Create)).collect();
+            changes::insert(self.storage(), session, &created).await
+        })
+        .await?;
+        Ok(mailboxes)
+    }
+
     /// Renames a mailbox, with all below it if `with_children`. INBOX: `Invalid` (its special rename is the IMAP door's).
+    /// One transaction of two round trips and one for each renamed mailbox, after one to three queries.
+    ///
+    /// # Errors
+    /// `NotFound`, `AlreadyExists`, `Invalid`, `Unavailable`.
     pub async fn rename_mailbox(
         &self,
-        _user: UserId,
-        _mailbox: MailboxId,
-        _to: &MailboxName,
-        _with_children: bool,
+        user: UserId,
+        mailbox: MailboxId,
+        to: &MailboxName,
+        with_children: bool,
     ) -> Result<()> {
-        todo!()
+        transaction::run!(self.storage(), async |session| {
+            let renames = self.renames(session, user, mailbox, to, with_children).await?;
+            let mut renamed = Vec::with_capacity(renames.len());
+            for (id, name) in renames {
+                let settings = Settings { name: Some(name), ..Settings::default() };
+                let after = mailboxes::set(self.storage(), session, user, id, &settings).await?;
+                let after = after.ok_or(Error::NotFound { what: "mailbox" })?;
+                renamed.push(self.setting(&after, Kind::Update));
+            }
+            changes::insert(self.storage(), session, &renamed).await
+        })
+        .await
     }
-    /// Changes settings.
+
+    /// The new name of each mailbox concerned, in ascending order of the old names: so a name that one of them leaves
+    /// is free when another takes it.
+    async fn renames(
+        &self,
+        session: &mut Session,
+        user: UserId,
+        mailbox: MailboxId,
+        to: &MailboxName,
+        with_children: bool,
+    ) -> Result<Vec<(MailboxId, MailboxName)>> {
+        let all = mailboxes::list_in(self.storage(), session, user).await?;
+        let found = all.iter().find(|candidate| candidate.id == mailbox);
+        let from = &found.ok_or(Error::NotFound { what: "mailbox" })?.name;
+        if from.is_inbox() {
+            return Err(Error::invalid("mailbox", "INBOX cannot be renamed"));
+        }
+        if to.is_below(from) {
+            return Err(Error::invalid("mailbox", "a mailbox cannot be moved below itself"));
+        }
+        if all.iter().any(|other| other.name == *to && (other.id != mailbox || !with_children)) {
+            return Err(Error::AlreadyExists { what: "mailbox" });
+        }
+        let mut renames = vec![(mailbox, to.clone())];
+        for child in all.iter().filter(|other| with_children && other.name.is_below(from)) {
+            let rest = child.name.as_str().get(from.as_str().len() + 1..).unwrap_or_default();
+            renames.push((child.id, MailboxName::new(&format!("{to}{DELIMITER}{rest}"))?));
+        }
+        Ok(renames)
+    }
+
+    /// Changes settings. One transaction of two round trips.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`.
     pub async fn update_mailbox(
         &self,
-        _user: UserId,
-        _mailbox: MailboxId,
-        _update: MailboxUpdate,
+        user: UserId,
+        mailbox: MailboxId,
+        update: MailboxUpdate,
     ) -> Result<()> {
-        todo!()
+        let settings = Settings {
+            name: None,
+            subscribed: update.subscribed,
+            hidden: update.hidden,
+            encrypt_messages: update.encrypt_messages,
+            retention_ms: update.retention_ms,
+        };
+        transaction::run!(self.storage(), async |session| {
+            let after = mailboxes::set(self.storage(), session, user, mailbox, &settings).await?;
+            let after = after.ok_or(Error::NotFound { what: "mailbox" })?;
+            changes::insert(self.storage(), session, &[self.setting(&after, Kind::Update)]).await
+        })
+        .await
     }
+
     /// Deletes a mailbox and its messages. The caller has checked INBOX/special-use.
-    pub async fn delete_mailbox(&self, _user: UserId, _mailbox: MailboxId) -> Result<()> {
-        todo!()
+    ///
+    /// One transaction of three round trips removes the mailbox, and with it every way to its messages. Then one
+    /// transaction for every 1,000 of them; a crash in between leaves documents that nobody can reach.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`.
+    pub async fn delete_mailbox(&self, user: UserId, mailbox: MailboxId) -> Result<()> {
+        let storage = self.storage();
+        let gone = transaction::run!(storage, async |session| {
+            let gone = mailboxes::delete(storage, session, user, mailbox).await?;
+            let gone = gone.ok_or(Error::NotFound { what: "mailbox" })?;
+            let octets = i64::try_from(gone.counts.octets).unwrap_or(i64::MAX);
+            usage::add(storage, session, user, -octets).await?;
+            let gone = Mailbox { mod_seq: gone.mod_seq + 1, ..gone };
+            changes::insert(storage, session, &[self.setting(&gone, Kind::Delete)]).await?;
+            Ok(gone)
+        })
+        .await?;
+        // RFC 9051 §6.3.7: a name stays subscribed when its mailbox is gone
+        if gone.subscribed {
+            self.remember(user, &gone.name).await?;
+        }
+        self.remove_unreachable(user, Some(mailbox)).await
     }
-    /// Subscribes or unsubscribes a name, whether or not such a mailbox exists (RFC 9051 §6.3.7).
+
+    /// Subscribes or unsubscribes a name, whether or not such a mailbox exists (RFC 9051 §6.3.7). One to three round
+    /// trips.
+    ///
+    /// # Errors
+    /// `LimitReached`, `Unavailable`.
     pub async fn subscribe(
         &self,
-        _user: UserId,
-        _name: &MailboxName,
-        _subscribed: bool,
+        user: UserId,
+        name: &MailboxName,
+        subscribed: bool,
     ) -> Result<()> {
-        todo!()
+        if let Some(mailbox) = self.find_mailbox_by_name(user, name).await? {
+            if mailbox.subscribed == subscribed {
+                return Ok(());
+            }
+            let update = MailboxUpdate { subscribed: Some(subscribed), ..MailboxUpdate::default() };
+            return self.update_mailbox(user, mailbox.id, update).await;
+        }
+        if subscribed {
+            return self.remember(user, name).await;
+        }
+        subscriptions::delete(self.storage(), user, name).await.map(drop)
     }
-    /// Subscribed names without a mailbox, sorted.
-    pub async fn list_dangling_subscriptions(&self, _user: UserId) -> Result<Vec<MailboxName>> {
-        todo!()
+
+    async fn remember(&self, user: UserId, name: &MailboxName) -> Result<()> {
+        if subscriptions::count(self.storage(), user).await? >= MAILBOXES_MAX as u64 {
+            return Err(Error::LimitReached { limit: format!("{MAILBOXES_MAX} subscriptions") });
+        }
+        subscriptions::insert(self.storage(), user, name).await
     }
-    /// Deletes everything a user owns here (mailboxes, messages, subscriptions).
-    pub async fn delete_user_data(&self, _user: UserId) -> Result<()> {
-        todo!()
+
+    /// Subscribed names without a mailbox, sorted. Two queries.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn list_dangling_subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
+        let mut names = subscriptions::list(self.storage(), user).await?;
+        if !names.is_empty() {
+            let mailboxes = mailboxes::list(self.storage(), user).await?;
+            let known: HashSet<MailboxName> =
+                mailboxes.into_iter().map(|mailbox| mailbox.name).collect();
+            names.retain(|name| !known.contains(name));
+        }
+        Ok(names)
+    }
+
+    /// Deletes everything a user owns here (mailboxes, messages, subscriptions). May be called again after a failure.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn delete_user_data(&self, user: UserId) -> Result<()> {
+        for mailbox in mailboxes::list(self.storage(), user).await? {
+            match self.delete_mailbox(user, mailbox.id).await {
+                // Somebody else deletes it at the same time, or a limit that no longer matters
+                Ok(()) | Err(Error::NotFound { .. } | Error::LimitReached { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.remove_unreachable(user, None).await?;
+        subscriptions::delete_all(self.storage(), user).await?;
+        mailbox_counters::delete(self.storage(), user).await
+    }
+
+    /// Removes messages whose mailbox is gone, and what only they referred to.
+    async fn remove_unreachable(&self, user: UserId, mailbox: Option<MailboxId>) -> Result<()> {
+        let storage = self.storage();
+        loop {
+            let counts = transaction::run!(storage, async |session| {
+                message_removal::remove(storage, session, user, mailbox, REMOVAL_BATCH).await
+            })
+            .await?;
+            if counts.is_empty() {
+                return Ok(());
+            }
+            contents::lower_many(storage, &counts).await?;
+        }
+    }
+
+    fn setting(&self, mailbox: &Mailbox, kind: Kind) -> Change {
+        Change {
+            user: mailbox.user,
+            mailbox: mailbox.id,
+            mod_seq: mailbox.mod_seq,
+            kind,
+            uids: UidSet::new(),
+            created_ms: self.clock().now_ms(),
+        }
     }
 }

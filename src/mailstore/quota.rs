@@ -1,1 +1,30 @@
 //! Octets a user may store (RFC 9208's STORAGE).
+//!
+//! What is used is counted by the transactions that add and remove messages (`storage/usage.rs`), and an append or copy that
+//! would exceed the quota is aborted there. This file answers questions.
+
+use super::Mailstore;
+use crate::model::error::{Error, Result};
+use crate::model::id::UserId;
+pub use crate::storage::usage::Usage;
+
+impl Mailstore {
+    /// What a user uses and may use. One round trip.
+    ///
+    /// # Errors
+    /// `NotFound` user, `Unavailable`.
+    pub async fn find_usage(&self, user: UserId) -> Result<Usage> {
+        let usage = crate::storage::usage::find(self.storage(), user).await?;
+        usage.ok_or(Error::NotFound { what: "user" })
+    }
+
+    /// Whether so many octets more fit now: refuses early what the append would refuse. One round trip.
+    ///
+    /// # Errors
+    /// `OverQuota`, `NotFound` user, `Unavailable`.
+    pub async fn check_room(&self, user: UserId, octets: u64) -> Result<()> {
+        let usage = self.find_usage(user).await?;
+        let used_octets = usage.used_octets.saturating_add(octets);
+        if (Usage { used_octets, ..usage }).is_over() { Err(Error::OverQuota) } else { Ok(()) }
+    }
+}

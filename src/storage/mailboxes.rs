@@ -171,6 +171,26 @@ pub async fn list(storage: &Storage, user: UserId) -> Result<Vec<Mailbox>> {
     Ok(mailboxes)
 }
 
+/// [`list`] inside a transaction.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn list_in(
+    storage: &Storage,
+    session: &mut ClientSession,
+    user: UserId,
+) -> Result<Vec<Mailbox>> {
+    let mailboxes = storage.mailboxes();
+    let find = mailboxes.find(doc! { "user": oid(user) });
+    let find = find.sort(doc! { "name": 1 }).batch_size(2000);
+    let mut cursor = find.session(&mut *session).await?;
+    let mut mailboxes = Vec::new();
+    while let Some(record) = cursor.next(session).await {
+        mailboxes.push(mailbox_of(&record?)?);
+    }
+    Ok(mailboxes)
+}
+
 /// The number of mailboxes of a user. One round trip.
 ///
 /// # Errors

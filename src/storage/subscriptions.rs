@@ -28,14 +28,13 @@ pub async fn insert(storage: &Storage, user: UserId, name: &MailboxName) -> Resu
     }
 }
 
-/// Forgets a name. One round trip and commit.
+/// Forgets a name; whether it was there. One round trip and commit.
 ///
 /// # Errors
 /// `Unavailable`.
-pub async fn delete(storage: &Storage, user: UserId, name: &MailboxName) -> Result<()> {
+pub async fn delete(storage: &Storage, user: UserId, name: &MailboxName) -> Result<bool> {
     let filter = doc! { "user": oid(user), "name": name.as_str() };
-    storage.subscriptions().delete_one(filter).await?;
-    Ok(())
+    Ok(storage.subscriptions().delete_one(filter).await?.deleted_count > 0)
 }
 
 /// Forgets all names of a user.
