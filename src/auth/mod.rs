@@ -1,6 +1,7 @@
 //! Who is it: passwords, tokens, and how often one may try.
 
 pub mod authenticate;
+pub mod name;
 pub mod password;
 pub mod throttle;
 pub mod token;

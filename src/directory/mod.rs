@@ -1,12 +1,16 @@
 //! Users and addresses: who exists, and where his mail goes.
 
+pub mod address;
 pub mod resolve;
+pub mod user;
 
 use crate::auth::password::Passwords;
 use crate::clock::Clock;
 use crate::mailstore::Mailstore;
 use crate::model::error::Result;
+use crate::model::profile::Page;
 use crate::storage::Storage;
+use std::sync::Arc;
 
 /// The operations on users and addresses; cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,17 +19,20 @@ pub struct Directory {
     mailstore: Mailstore,
     passwords: Passwords,
     clock: Clock,
+    /// The domain of addresses that follow from a username without one.
+    email_domain: Arc<str>,
 }
 
 impl Directory {
     /// The directory in this database.
-    pub const fn new(
-        storage: Storage,
-        mailstore: Mailstore,
-        passwords: Passwords,
-        clock: Clock,
-    ) -> Self {
-        Self { storage, mailstore, passwords, clock }
+    pub fn new(storage: Storage, mailstore: Mailstore, passwords: Passwords, clock: Clock) -> Self {
+        Self { storage, mailstore, passwords, clock, email_domain: "localhost".into() }
+    }
+
+    /// The same with the domain of addresses that follow from a username without one.
+    pub fn with_email_domain(mut self, domain: &str) -> Self {
+        self.email_domain = domain.into();
+        self
     }
 
     /// Whether the database answers: one round trip.
@@ -35,4 +42,14 @@ impl Directory {
     pub async fn check_health(&self) -> Result<()> {
         self.storage.ping().await
     }
+}
+
+/// A page of rows that were read one further than asked; those read backwards are turned round.
+fn page<T>(mut rows: Vec<T>, total: u64, limit: usize, is_backwards: bool) -> Page<T> {
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    if is_backwards {
+        rows.reverse();
+    }
+    Page { rows, total, has_more }
 }

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod mailbox;
 pub mod message;
 pub mod principal;
+pub mod profile;
 pub mod structure;
 pub mod transaction;
 pub mod uid;

@@ -29,6 +29,13 @@ const PLAIN: Index = Index { collection: "", keys: &[], unique: false, partial: 
 
 /// The table.
 pub const INDEXES: &[Index] = &[
+    // login names and addresses: races are decided here
+    Index { collection: "users", keys: &[("unameview", 1)], unique: true, ..PLAIN },
+    Index { collection: "addresses", keys: &[("addrview", 1)], unique: true, ..PLAIN },
+    Index { collection: "addresses", keys: &[("user", 1), ("addrview", 1)], ..PLAIN },
+    Index { collection: "tokens", keys: &[("user", 1)], ..PLAIN },
+    Index { collection: "tokens", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
+    Index { collection: "limits", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     // one mailbox of a name; listing in order of names
     Index { collection: "mailboxes", keys: &[("user", 1), ("name", 1)], unique: true, ..PLAIN },
     Index { collection: "subscriptions", keys: &[("user", 1), ("name", 1)], unique: true, ..PLAIN },
@@ -45,6 +52,14 @@ pub const INDEXES: &[Index] = &[
     Index {
         collection: "messages",
         keys: &[("user", 1), ("mailbox", 1), ("idate", -1), ("uid", -1)],
+        ..PLAIN
+    },
+    // pages of the unseen ones
+    Index {
+        collection: "messages",
+        name: Some("unseen"),
+        keys: &[("user", 1), ("mailbox", 1), ("idate", -1), ("uid", -1)],
+        partial: Some(|| doc! { "unseen": true }),
         ..PLAIN
     },
     Index { collection: "messages", keys: &[("user", 1), ("thread", 1)], ..PLAIN },

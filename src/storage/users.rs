@@ -3,191 +3,201 @@
 //! | field | type | meaning |
 //! |---|---|---|
 //! | `_id` | id | the user |
-//! | `username`, `unameview` | text | login name as given; lookup form (lowercase, no dots before `@`), unique |
+//! | `username`, `unameview` | text | login name as given; lookup form (lowercase, no dots before `@`) |
 //! | `address` | text | main address, empty if none |
 //! | `name`, `language` | text | for people |
 //! | `password` | text | hash; empty: cannot log in |
-//! | `temp_password` | `{password, valid_after, created}` | a second one for a day, after a reset |
-//! | `password_change` | date | when it was last set |
-//! | `auth_version` | int64 | grows with every change that ends tokens |
+//! | `tempPassword` | `{password, validAfter, created}` | a second one for a day, after a reset |
+//! | `passwordChange` | date | when it was last set |
+//! | `authVersion` | int64 | grows with every change that ends tokens |
 //! | `quota`, `storageUsed` | int64, octets | 0 is no limit; `storageUsed` moves in `mailstore`'s transactions |
-//! | `retention`, limits | int64 | ms; numbers, 0 is the default |
+//! | [`UserNumber`] names | int64 | limits; 0 is the default |
 //! | `tags`, `tagsview` | list of text | as given; lowercase for filters |
-//! | `metaData`, `internalData` | text | JSON of the owner |
+//! | `fromWhitelist`, `disabledScopes` | list of text | |
+//! | `metaData`, `internalData` | text | JSON of the owner, of the operator |
 //! | `disabled`, `suspended`, `activated` | bool | may not receive or log in; may not log in; complete |
-//! | `created`, `lastLogin` | date | |
+//! | `created` | date | |
 //!
-//! One a person: 1 to 2 KB. Written by `directory` and, upgrading hashes, by `auth`.
+//! Index: `{unameview}` unique. One a person: 1 to 2 KB. Written by `directory` and, upgrading hashes, by `auth`.
 
 use super::Storage;
-use super::error::{exists, unreadable};
-use super::field::{id_of, oid};
+use super::error::exists;
+use super::field::{get_count, get_id, get_int, int, oid};
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
+use crate::model::profile::{Profile, ProfileUpdate, UserNumber};
 use crate::model::user::User;
-use bson::oid::ObjectId;
 use bson::{DateTime, Document, doc};
 use futures_util::TryStreamExt as _;
 use mongodb::ClientSession;
-use serde::{Deserialize, Serialize};
 
 /// A password that works for a day beside the real one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TempPassword {
     /// Hash.
-    pub password: String,
-    /// Does not work before.
-    pub valid_after: DateTime,
-    /// When it was made.
-    pub created: DateTime,
+    pub hash: String,
+    /// Does not work before, milliseconds since 1970.
+    pub valid_after_ms: i64,
+    /// When it was made, milliseconds since 1970.
+    pub created_ms: i64,
 }
 
-/// A user's document.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_excessive_bools, reason = "the document has them")]
-#[allow(missing_docs, reason = "the table above says it")]
+/// A user with his secrets.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UserRecord {
-    #[serde(rename = "_id")]
-    pub id: ObjectId,
-    pub username: String,
-    pub unameview: String,
-    #[serde(default)]
-    pub address: String,
-    #[serde(default)]
-    pub name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub language: Option<String>,
-    #[serde(default)]
+    /// Everything else.
+    pub profile: Profile,
+    /// Hash; empty: none.
     pub password: String,
-    #[serde(rename = "temp_password", default, skip_serializing_if = "Option::is_none")]
+    /// A second password.
     pub temp_password: Option<TempPassword>,
-    #[serde(rename = "password_change", default, skip_serializing_if = "Option::is_none")]
-    pub password_change: Option<DateTime>,
-    #[serde(rename = "auth_version", default)]
+    /// Generation of tokens.
     pub auth_version: i64,
-    #[serde(default)]
-    pub quota: i64,
-    #[serde(default)]
-    pub storage_used: i64,
-    #[serde(default)]
-    pub retention: i64,
-    #[serde(default = "fifty")]
-    pub spam_level: i64,
-    #[serde(default)]
-    pub recipients: i64,
-    #[serde(default)]
-    pub forwards: i64,
-    #[serde(default)]
-    pub filters: i64,
-    #[serde(default)]
-    pub received_max: i64,
-    #[serde(default)]
-    pub imap_max_upload: i64,
-    #[serde(default)]
-    pub imap_max_download: i64,
-    #[serde(default)]
-    pub imap_max_connections: i64,
-    #[serde(default)]
-    pub pop3_max_download: i64,
-    #[serde(default)]
-    pub pop3_max_messages: i64,
-    #[serde(default)]
-    pub tags: Vec<String>,
-    #[serde(default)]
-    pub tagsview: Vec<String>,
-    #[serde(default)]
-    pub from_whitelist: Vec<String>,
-    #[serde(default)]
-    pub disabled_scopes: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub meta_data: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub internal_data: Option<String>,
-    #[serde(default)]
-    pub upload_sent_messages: bool,
-    #[serde(default)]
-    pub require_2fa_enabled: bool,
-    #[serde(default)]
-    pub activated: bool,
-    #[serde(default)]
+    /// May not receive or log in.
     pub disabled: bool,
-    #[serde(default)]
+    /// May not log in.
     pub suspended: bool,
-    pub created: DateTime,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_login: Option<DateTime>,
 }
 
-const fn fifty() -> i64 {
-    50
+/// A user to insert.
+#[derive(Clone, Debug)]
+pub struct NewUserRecord {
+    /// Identifier.
+    pub id: UserId,
+    /// Login name.
+    pub username: String,
+    /// Its lookup form.
+    pub unameview: String,
+    /// Main address, may be empty.
+    pub address: String,
+    /// What was set.
+    pub update: ProfileUpdate,
+    /// Passwords.
+    pub passwords: PasswordUpdate,
+    /// Now.
+    pub created_ms: i64,
 }
 
-impl UserRecord {
-    /// A new user without anything.
-    pub fn new(id: UserId, username: &str, unameview: &str, created_ms: i64) -> Self {
-        Self {
-            id: oid(id),
-            username: username.to_owned(),
-            unameview: unameview.to_owned(),
-            address: String::new(),
-            name: String::new(),
-            language: None,
-            password: String::new(),
-            temp_password: None,
-            password_change: None,
-            auth_version: 0,
-            quota: 0,
-            storage_used: 0,
-            retention: 0,
-            spam_level: fifty(),
-            recipients: 0,
-            forwards: 0,
-            filters: 0,
-            received_max: 0,
-            imap_max_upload: 0,
-            imap_max_download: 0,
-            imap_max_connections: 0,
-            pop3_max_download: 0,
-            pop3_max_messages: 0,
-            tags: Vec::new(),
-            tagsview: Vec::new(),
-            from_whitelist: Vec::new(),
-            disabled_scopes: Vec::new(),
-            meta_data: None,
-            internal_data: None,
-            upload_sent_messages: false,
-            require_2fa_enabled: false,
-            activated: true,
-            disabled: false,
-            suspended: false,
-            created: DateTime::from_millis(created_ms),
-            last_login: None,
+/// A change of passwords; `None` leaves them.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct PasswordUpdate {
+    /// A new hash, or empty for none. Ends the temporary one, and all tokens.
+    pub password: Option<String>,
+    /// A temporary one beside it.
+    pub temp_password: Option<TempPassword>,
+    /// Tokens fail from now on.
+    pub ends_tokens: bool,
+}
+
+fn texts(document: &Document, key: &str) -> Vec<String> {
+    let Ok(items) = document.get_array(key) else { return Vec::new() };
+    items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+fn text(document: &Document, key: &str) -> String {
+    document.get_str(key).unwrap_or_default().to_owned()
+}
+
+fn flag(document: &Document, key: &str) -> bool {
+    document.get_bool(key).unwrap_or(false)
+}
+
+fn millis(document: &Document, key: &str) -> i64 {
+    document.get_datetime(key).map_or(0, |date| date.timestamp_millis())
+}
+
+fn read(document: &Document) -> Result<UserRecord> {
+    let number = |number: UserNumber| {
+        let is_set = document.contains_key(number.name());
+        let value = get_count(document, number.name());
+        (number, if is_set { value } else { number.default_value() })
+    };
+    let temp_password = document.get_document("tempPassword").ok().map(|temp| TempPassword {
+        hash: text(temp, "password"),
+        valid_after_ms: millis(temp, "validAfter"),
+        created_ms: millis(temp, "created"),
+    });
+    let (disabled, suspended) = (flag(document, "disabled"), flag(document, "suspended"));
+    let user = User {
+        id: get_id(document, "_id")?,
+        username: text(document, "username"),
+        address: text(document, "address"),
+        quota_octets: Some(get_count(document, "quota")).filter(|octets| *octets > 0),
+        used_octets: get_count(document, "storageUsed"),
+        disabled,
+        suspended,
+    };
+    let password = text(document, "password");
+    let profile = Profile {
+        user,
+        name: text(document, "name"),
+        language: document.get_str("language").ok().map(str::to_owned),
+        numbers: UserNumber::EVERY.map(number).to_vec(),
+        tags: texts(document, "tags"),
+        from_whitelist: texts(document, "fromWhitelist"),
+        disabled_scopes: texts(document, "disabledScopes"),
+        meta_data: document.get_str("metaData").ok().map(str::to_owned),
+        internal_data: document.get_str("internalData").ok().map(str::to_owned),
+        upload_sent_messages: flag(document, "uploadSentMessages"),
+        has_password: !password.is_empty(),
+        requires_password_change: temp_password.is_some(),
+        created_ms: millis(document, "created"),
+    };
+    let auth_version = get_int(document, "authVersion");
+    Ok(UserRecord { profile, password, temp_password, auth_version, disabled, suspended })
+}
+
+/// The fields that an update sets.
+fn fields(update: &ProfileUpdate) -> Document {
+    let mut set = Document::new();
+    for (name, value) in [
+        ("name", &update.name),
+        ("language", &update.language),
+        ("metaData", &update.meta_data),
+        ("internalData", &update.internal_data),
+    ] {
+        if let Some(value) = value {
+            set.insert(name, value);
         }
     }
-
-    /// The user's identifier.
-    pub fn user_id(&self) -> UserId {
-        id_of(self.id)
+    for (number, value) in &update.numbers {
+        set.insert(number.name(), int(*value));
     }
-
-    /// What the operations need of it.
-    pub fn user(&self) -> User {
-        User {
-            id: self.user_id(),
-            username: self.username.clone(),
-            address: self.address.clone(),
-            quota_octets: u64::try_from(self.quota).ok().filter(|octets| *octets > 0),
-            used_octets: u64::try_from(self.storage_used).unwrap_or(0),
-            disabled: self.disabled,
-            suspended: self.suspended,
+    if let Some(tags) = &update.tags {
+        set.insert("tagsview", lowercase(tags));
+    }
+    for (name, value) in [
+        ("tags", &update.tags),
+        ("fromWhitelist", &update.from_whitelist),
+        ("disabledScopes", &update.disabled_scopes),
+    ] {
+        if let Some(value) = value {
+            set.insert(name, value.clone());
         }
     }
+    for (name, value) in [
+        ("uploadSentMessages", update.upload_sent_messages),
+        ("disabled", update.disabled),
+        ("suspended", update.suspended),
+    ] {
+        if let Some(value) = value {
+            set.insert(name, value);
+        }
+    }
+    set
 }
 
-fn read(document: Document) -> Result<UserRecord> {
-    bson::deserialize_from_document(document)
-        .map_err(|error| Error::internal("a user cannot be read", error))
+/// Tags as filters compare them.
+pub fn lowercase(tags: &[String]) -> Vec<String> {
+    tags.iter().map(|tag| tag.to_lowercase()).collect()
+}
+
+fn temp_document(temp: &TempPassword) -> Document {
+    doc! {
+        "password": &temp.hash,
+        "validAfter": DateTime::from_millis(temp.valid_after_ms),
+        "created": DateTime::from_millis(temp.created_ms),
+    }
 }
 
 /// Which users a listing shows.
@@ -232,10 +242,28 @@ impl UserFilter {
 pub async fn insert(
     storage: &Storage,
     session: &mut ClientSession,
-    user: &UserRecord,
+    user: &NewUserRecord,
 ) -> Result<()> {
-    let document = bson::serialize_to_document(user)
-        .map_err(|error| Error::internal("a user cannot be written", error))?;
+    let mut document = doc! {
+        "_id": oid(user.id),
+        "username": &user.username,
+        "unameview": &user.unameview,
+        "address": &user.address,
+        "password": user.passwords.password.as_deref().unwrap_or_default(),
+        "authVersion": 0_i64,
+        "storageUsed": 0_i64,
+        "activated": true,
+        "disabled": false,
+        "suspended": false,
+        "created": DateTime::from_millis(user.created_ms),
+    };
+    for number in UserNumber::EVERY {
+        document.insert(number.name(), int(number.default_value()));
+    }
+    if let Some(temp) = &user.passwords.temp_password {
+        document.insert("tempPassword", temp_document(temp));
+    }
+    document.extend(fields(&user.update));
     let inserted = storage.users().insert_one(document).session(session).await;
     exists(inserted.map(|_| ()).map_err(Error::from), "user")
 }
@@ -246,7 +274,7 @@ pub async fn insert(
 /// `Unavailable`; `Internal` for a document that cannot be read.
 pub async fn find(storage: &Storage, user: UserId) -> Result<Option<UserRecord>> {
     let found = storage.users().find_one(doc! { "_id": oid(user) }).await?;
-    found.map(read).transpose()
+    found.as_ref().map(read).transpose()
 }
 
 /// One user who has to exist.
@@ -263,11 +291,11 @@ pub async fn load(storage: &Storage, user: UserId) -> Result<UserRecord> {
 /// `Unavailable`; `Internal` for a document that cannot be read.
 pub async fn find_by_name(storage: &Storage, unameview: &str) -> Result<Option<UserRecord>> {
     let found = storage.users().find_one(doc! { "unameview": unameview }).await?;
-    found.map(read).transpose()
+    found.as_ref().map(read).transpose()
 }
 
 /// Rows of a listing in order of identifiers, `after` or `before` one; at most `limit`.
-/// Those before come nearest first.
+/// Those before come nearest first. One round trip.
 ///
 /// # Errors
 /// `Unavailable`; `Internal` for a document that cannot be read.
@@ -286,14 +314,10 @@ pub async fn list(
         conditions.push(doc! { "_id": { "$lt": oid(id) } });
     }
     let order = if before.is_some() { -1 } else { 1 };
-    let cursor = storage
-        .users()
-        .find(doc! { "$and": conditions })
-        .sort(doc! { "_id": order })
-        .limit(limit)
-        .await?;
-    let documents: Vec<Document> = cursor.try_collect().await?;
-    documents.into_iter().map(read).collect()
+    let filter = doc! { "$and": conditions };
+    let found = storage.users().find(filter).sort(doc! { "_id": order }).limit(limit).await?;
+    let documents: Vec<Document> = found.try_collect().await?;
+    documents.iter().map(read).collect()
 }
 
 /// How many users a filter shows.
@@ -304,26 +328,60 @@ pub async fn count(storage: &Storage, filter: &UserFilter) -> Result<u64> {
     Ok(storage.users().count_documents(filter.document()).await?)
 }
 
-/// Changes fields: `set`, `unset` and `inc` as they go into the update. In a transaction if given one.
+/// Changes a user: one round trip.
 ///
 /// # Errors
 /// `NotFound` user, `Unavailable`.
 pub async fn update(
     storage: &Storage,
-    session: Option<&mut ClientSession>,
     user: UserId,
-    change: Document,
+    update: &ProfileUpdate,
+    passwords: &PasswordUpdate,
+    now_ms: i64,
 ) -> Result<()> {
+    let mut set = fields(update);
+    let mut change = Document::new();
+    if let Some(hash) = &passwords.password {
+        set.insert("password", hash);
+        set.insert("passwordChange", DateTime::from_millis(now_ms));
+        change.insert("$unset", doc! { "tempPassword": 1 });
+    } else if let Some(temp) = &passwords.temp_password {
+        set.insert("tempPassword", temp_document(temp));
+    }
+    if passwords.ends_tokens || passwords.password.is_some() {
+        change.insert("$inc", doc! { "authVersion": 1_i64 });
+    }
+    if !set.is_empty() {
+        change.insert("$set", set);
+    }
     if change.is_empty() {
         return load(storage, user).await.map(|_| ());
     }
-    let users = storage.users();
-    let update = users.update_one(doc! { "_id": oid(user) }, change);
-    let result = match session {
-        Some(session) => update.session(session).await?,
-        None => update.await?,
-    };
+    let result = storage.users().update_one(doc! { "_id": oid(user) }, change).await?;
     if result.matched_count == 0 {
+        return Err(Error::NotFound { what: "user" });
+    }
+    Ok(())
+}
+
+/// Sets the main address inside a transaction, if it is still this one.
+///
+/// # Errors
+/// `NotFound` user, `Unavailable`.
+pub async fn set_address(
+    storage: &Storage,
+    session: &mut ClientSession,
+    user: UserId,
+    address: &str,
+    only_if: Option<&str>,
+) -> Result<()> {
+    let mut filter = doc! { "_id": oid(user) };
+    if let Some(address) = only_if {
+        filter.insert("address", address);
+    }
+    let set = doc! { "$set": { "address": address } };
+    let result = storage.users().update_one(filter, set).session(session).await?;
+    if result.matched_count == 0 && only_if.is_none() {
         return Err(Error::NotFound { what: "user" });
     }
     Ok(())
@@ -339,6 +397,17 @@ pub async fn upgrade_hash(storage: &Storage, user: UserId, old: &str, new: &str)
     Ok(())
 }
 
+/// Sets the counted octets, and says what they were before.
+///
+/// # Errors
+/// `NotFound` user, `Unavailable`.
+pub async fn set_used_octets(storage: &Storage, user: UserId, octets: u64) -> Result<u64> {
+    let set = doc! { "$set": { "storageUsed": int(octets) } };
+    let before = storage.users().find_one_and_update(doc! { "_id": oid(user) }, set).await?;
+    let before = before.ok_or(Error::NotFound { what: "user" })?;
+    Ok(get_count(&before, "storageUsed"))
+}
+
 /// Removes a user inside a transaction; whether there was one.
 ///
 /// # Errors
@@ -346,12 +415,4 @@ pub async fn upgrade_hash(storage: &Storage, user: UserId, old: &str, new: &str)
 pub async fn delete(storage: &Storage, session: &mut ClientSession, user: UserId) -> Result<bool> {
     let deleted = storage.users().delete_one(doc! { "_id": oid(user) }).session(session).await?;
     Ok(deleted.deleted_count > 0)
-}
-
-/// The identifier a cursor names.
-///
-/// # Errors
-/// `Internal` for text that is none.
-pub fn cursor_id(text: &str) -> Result<UserId> {
-    text.parse().map_err(|_| unreadable("a cursor"))
 }

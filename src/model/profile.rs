@@ -1,0 +1,198 @@
+//! Users and addresses as those who manage them see them.
+
+use super::id::{AddressId, UserId};
+use super::user::User;
+
+/// A number kept with a user; 0 is the store's default (or "none").
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum UserNumber {
+    /// Octets allowed.
+    Quota,
+    /// Milliseconds messages are kept.
+    Retention,
+    /// 0 (all is spam) to 100 (nothing is).
+    SpamLevel,
+    /// Messages sent in 24 hours.
+    Recipients,
+    /// Messages forwarded in 24 hours.
+    Forwards,
+    /// Filters.
+    Filters,
+    /// Messages received in 60 seconds.
+    ReceivedMax,
+    /// Octets uploaded over IMAP in a day.
+    ImapMaxUpload,
+    /// Octets downloaded over IMAP in a day.
+    ImapMaxDownload,
+    /// Parallel IMAP sessions.
+    ImapMaxConnections,
+    /// Octets downloaded over POP3 in a day.
+    Pop3MaxDownload,
+    /// Messages listed over POP3.
+    Pop3MaxMessages,
+}
+
+impl UserNumber {
+    /// All of them.
+    pub const EVERY: [Self; 12] = [
+        Self::Quota,
+        Self::Retention,
+        Self::SpamLevel,
+        Self::Recipients,
+        Self::Forwards,
+        Self::Filters,
+        Self::ReceivedMax,
+        Self::ImapMaxUpload,
+        Self::ImapMaxDownload,
+        Self::ImapMaxConnections,
+        Self::Pop3MaxDownload,
+        Self::Pop3MaxMessages,
+    ];
+
+    /// Its name in documents and in the HTTP API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Quota => "quota",
+            Self::Retention => "retention",
+            Self::SpamLevel => "spamLevel",
+            Self::Recipients => "recipients",
+            Self::Forwards => "forwards",
+            Self::Filters => "filters",
+            Self::ReceivedMax => "receivedMax",
+            Self::ImapMaxUpload => "imapMaxUpload",
+            Self::ImapMaxDownload => "imapMaxDownload",
+            Self::ImapMaxConnections => "imapMaxConnections",
+            Self::Pop3MaxDownload => "pop3MaxDownload",
+            Self::Pop3MaxMessages => "pop3MaxMessages",
+        }
+    }
+
+    /// The value of a new user.
+    pub const fn default_value(self) -> u64 {
+        match self {
+            Self::SpamLevel => 50,
+            _ => 0,
+        }
+    }
+}
+
+/// Everything about a user but his secrets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Profile {
+    /// What delivery and login need.
+    pub user: User,
+    /// Name for people, may be empty.
+    pub name: String,
+    /// Language of mailbox names.
+    pub language: Option<String>,
+    /// Numbers in the order of [`UserNumber::EVERY`].
+    pub numbers: Vec<(UserNumber, u64)>,
+    /// Tags as given, sorted.
+    pub tags: Vec<String>,
+    /// Further addresses he may send from.
+    pub from_whitelist: Vec<String>,
+    /// Doors closed to him: `imap`, `pop3`, `smtp`.
+    pub disabled_scopes: Vec<String>,
+    /// JSON text of the owner.
+    pub meta_data: Option<String>,
+    /// JSON text of the operator.
+    pub internal_data: Option<String>,
+    /// Submitted messages are stored in Sent.
+    pub upload_sent_messages: bool,
+    /// Whether he has a password at all.
+    pub has_password: bool,
+    /// Whether a temporary password waits to be replaced.
+    pub requires_password_change: bool,
+    /// When he was created, milliseconds since 1970.
+    pub created_ms: i64,
+}
+
+impl Profile {
+    /// One number.
+    pub fn number(&self, number: UserNumber) -> u64 {
+        self.numbers.iter().find(|pair| pair.0 == number).map_or(0, |pair| pair.1)
+    }
+}
+
+/// What is set when a user is created or changed; `None` leaves it.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "as in Profile")]
+pub struct ProfileUpdate {
+    pub name: Option<String>,
+    pub language: Option<String>,
+    pub numbers: Vec<(UserNumber, u64)>,
+    pub tags: Option<Vec<String>>,
+    pub from_whitelist: Option<Vec<String>>,
+    pub disabled_scopes: Option<Vec<String>>,
+    pub meta_data: Option<String>,
+    pub internal_data: Option<String>,
+    pub upload_sent_messages: Option<bool>,
+    pub disabled: Option<bool>,
+    pub suspended: Option<bool>,
+}
+
+/// An address and whose it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddressEntry {
+    /// Identifier.
+    pub id: AddressId,
+    /// Whose mail it receives.
+    pub user: UserId,
+    /// The address as given, or a pattern with one `*`.
+    pub address: String,
+    /// Its lookup form.
+    pub lookup: String,
+    /// Name for people, may be empty.
+    pub name: String,
+    /// Tags as given, sorted.
+    pub tags: Vec<String>,
+    /// JSON text of the owner.
+    pub meta_data: Option<String>,
+    /// JSON text of the operator.
+    pub internal_data: Option<String>,
+    /// When it was created, milliseconds since 1970.
+    pub created_ms: i64,
+}
+
+/// What is changed of an address; `None` leaves it.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "as in AddressEntry")]
+pub struct AddressUpdate {
+    pub name: Option<String>,
+    pub tags: Option<Vec<String>>,
+    pub meta_data: Option<String>,
+    pub internal_data: Option<String>,
+}
+
+/// Rows of one page and what lies around it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Page<T> {
+    /// The rows in order.
+    pub rows: Vec<T>,
+    /// Rows of all pages.
+    pub total: u64,
+    /// Whether more rows follow in the direction of reading.
+    pub has_more: bool,
+}
+
+/// Trims, drops empty and doubled tags (in any case) and sorts; the first spelling stays.
+pub fn normal_tags(tags: &[String]) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for tag in tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()) {
+        let lower = tag.to_lowercase();
+        if !kept.iter().any(|other| other.to_lowercase() == lower) {
+            kept.push(tag.to_owned());
+        }
+    }
+    kept.sort_by_key(|tag| tag.to_lowercase());
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn tags_are_trimmed_sorted_and_unique() {
+        let tags = [" b ", "A", "B", "", "a"].map(str::to_owned);
+        assert_eq!(super::normal_tags(&tags), ["A", "b"]);
+    }
+}
