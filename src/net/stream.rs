@@ -23,6 +23,9 @@ const OUTPUT_OCTETS: usize = 16 * 1024;
 const OUTPUT_KEPT_OCTETS: usize = 1024;
 /// Time a client has to take what one flush writes, per 64 KiB.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Time and octets a client has between our last reply and its close.
+const LINGER_TIMEOUT: Duration = Duration::from_millis(500);
+const LINGER_OCTETS_MAX: usize = 1024 * 1024;
 
 enum Socket {
     Plain(TcpStream),
@@ -227,17 +230,28 @@ impl Stream {
         Ok(())
     }
 
-    /// Writes what is left and closes; errors no longer matter.
+    /// Writes what is left and closes; errors no longer matter. Waits a moment for the client to close too: input
+    /// that is left unread would make the kernel reset the connection, and the last reply might be lost.
     pub async fn close(&mut self) {
         let _ignored = self.flush().await;
+        self.input = BytesMut::new();
         let closing = async {
-            match &mut self.socket {
+            let shut = match &mut self.socket {
                 Socket::Plain(tcp) => tcp.shutdown().await,
                 Socket::Tls(tls) => tls.shutdown().await,
-                Socket::Closed => Ok(()),
+                Socket::Closed => return,
+            };
+            let mut left = LINGER_OCTETS_MAX;
+            while shut.is_ok() && left > 0 {
+                match std::future::poll_fn(|cx| self.poll_fill(cx)).await {
+                    Ok(octets) if octets > 0 => left = left.saturating_sub(octets),
+                    _ => break,
+                }
+                self.input.clear();
             }
         };
-        let _ignored = tokio::time::timeout(Duration::from_secs(5), closing).await;
+        let _ignored = tokio::time::timeout(LINGER_TIMEOUT, closing).await;
+        self.socket = Socket::Closed;
     }
 }
 
@@ -265,3 +279,6 @@ async fn write_all(socket: &mut Socket, octets: &[u8]) -> io::Result<()> {
     });
     tokio::time::timeout(WRITE_TIMEOUT, writing).await.map_err(|_| io::ErrorKind::TimedOut)?
 }
+
+#[cfg(test)]
+mod tests;

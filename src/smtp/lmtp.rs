@@ -65,19 +65,21 @@ pub(super) async fn deliver(
     transaction: &Transaction,
     content: Bytes,
 ) -> Vec<Reply> {
+    // One session may bring many messages: the id in Received tells them apart.
+    let id = format!("{}.{}", session.id, session.messages);
     let mail = MailTransaction {
         reverse_path: transaction.reverse_path.clone(),
         helo: session.helo.clone().unwrap_or_default(),
         peer: session.stream.peer().ip().to_canonical(),
         with: with_protocol(transaction.parameters.smtp_utf8, session.stream.is_tls()),
-        session: session.id.clone(),
+        session: id.clone(),
     };
     let recipients = &transaction.recipients;
     let outcomes = session.context.delivery.accept(&mail, recipients, content).await;
     let replies = recipients.iter().zip(&outcomes).map(|(recipient, outcome)| match outcome {
         Outcome::Delivered(_) => {
             let address = &recipient.path.address;
-            Reply::new(250, (2, 0, 0), format!("<{address}> stored {}", session.id))
+            Reply::new(250, (2, 0, 0), format!("<{address}> stored {id}"))
         }
         // RFC 3463 §3.5: X.4.6 routing loop detected
         Outcome::Looping => Reply::new(554, (5, 4, 6), "the message is looping"),
