@@ -14,6 +14,8 @@ use std::time::Duration;
 pub struct Index {
     /// The collection.
     pub collection: &'static str,
+    /// Its name; `None`: made of the keys. Two indexes of the same keys need one.
+    pub name: Option<&'static str>,
     /// Fields with 1 or -1.
     pub keys: &'static [(&'static str, i32)],
     /// No two documents with the same keys.
@@ -25,7 +27,8 @@ pub struct Index {
 }
 
 /// An index without extras, for `..PLAIN`.
-const PLAIN: Index = Index { collection: "", keys: &[], unique: false, partial: None, ttl_s: None };
+const PLAIN: Index =
+    Index { collection: "", name: None, keys: &[], unique: false, partial: None, ttl_s: None };
 
 /// The table.
 pub const INDEXES: &[Index] = &[
@@ -57,8 +60,7 @@ pub const INDEXES: &[Index] = &[
     // pages of the unseen ones
     Index {
         collection: "messages",
-        name: Some("unseen"),
-        keys: &[("user", 1), ("mailbox", 1), ("idate", -1), ("uid", -1)],
+        keys: &[("user", 1), ("mailbox", 1), ("unseen", 1), ("idate", -1), ("uid", -1)],
         partial: Some(|| doc! { "unseen": true }),
         ..PLAIN
     },
@@ -108,6 +110,7 @@ fn model(index: &Index) -> IndexModel {
         keys.insert(*field, *order);
     }
     let options = IndexOptions::builder()
+        .name(index.name.map(str::to_owned))
         .unique(index.unique.then_some(true))
         .partial_filter_expression(index.partial.map(|partial| partial()))
         .expire_after(index.ttl_s.map(Duration::from_secs))

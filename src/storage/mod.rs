@@ -17,6 +17,8 @@ pub mod contents;
 pub mod error;
 pub mod field;
 pub mod indexes;
+pub mod local;
+mod local_program;
 pub mod mailbox_counters;
 pub mod mailboxes;
 pub mod message_copy;
