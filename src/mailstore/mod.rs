@@ -59,3 +59,6 @@ impl Mailstore {
         &self.inner.views
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,8 +101,8 @@ pub async fn move_to(
     uids: &UidSet,
     target: &Target,
 ) -> Result<u64> {
-    let mut next = i64::from(target.uid_first);
-    let statements = uids.ranges().iter().map(|&(first, last)| {
+    let (mut next, target) = (i64::from(target.uid_first), *target);
+    let statements = uids.ranges().to_vec().into_iter().map(move |(first, last)| {
         let (first, last) = (i64::from(first), i64::from(last));
         let mut filter = in_mailbox(user, source);
         filter.insert("uid", doc! { "$gte": first, "$lte": last });
