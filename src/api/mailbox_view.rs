@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn lists_have_the_order_of_the_reference() {
-        let names = [("b", false), ("Sent", true), ("a", true), ("INBOX/x", false), ("inbox", true)];
+        let names =
+            [("b", false), ("Sent", true), ("a", true), ("INBOX/x", false), ("inbox", true)];
         let mut mailboxes: Vec<Mailbox> = names.map(|(name, is)| mailbox(name, is)).to_vec();
         sort(&mut mailboxes);
         let sorted: Vec<&str> = mailboxes.iter().map(|mailbox| mailbox.name.as_str()).collect();
@@ -133,6 +134,9 @@ mod tests {
         }
         let full = json!(view(&mailbox("Sent", true), true, true));
         assert_eq!(full["specialUse"], "\\Sent");
-        assert_eq!((&full["total"], &full["unseen"], &full["size"]), (&json!(4), &json!(3), &json!(100)));
+        assert_eq!(
+            (&full["total"], &full["unseen"], &full["size"]),
+            (&json!(4), &json!(3), &json!(100))
+        );
     }
 }

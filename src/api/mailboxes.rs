@@ -155,6 +155,8 @@ pub async fn list(State(ctx): State<Context>, mut call: Call) -> Answer {
 pub async fn create(State(ctx): State<Context>, mut call: Call) -> Answer {
     let params = &mut call.params;
     let user = params.user();
+    // who may not is told so, whatever else is wrong
+    ctx.authorize(params.caller(), Resource::Mailboxes, Grant::Create, user)?;
     let name = name_of(params);
     if name.is_none() {
         params.fail("path", "\"path\" is required");
@@ -163,8 +165,7 @@ pub async fn create(State(ctx): State<Context>, mut call: Call) -> Answer {
     let retention_ms = params.count("retention").optional();
     params.not_supported_yet(&["encryptMessages"]);
     params.session();
-    let caller = call.params.finish(Unknown::Rejected)?;
-    ctx.authorize(&caller, Resource::Mailboxes, Grant::Create, user)?;
+    call.params.finish(Unknown::Rejected)?;
     let Some(name) = name else { return Err(Problem::invalid("path", "\"path\" is required")) };
     let name = name?;
     check_user(&ctx.mailstore, user).await?;

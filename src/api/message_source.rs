@@ -132,7 +132,8 @@ pub async fn attachment(State(ctx): State<Context>, mut call: Call) -> Answer {
     let uid = params.uid("message").required();
     let id = params.text("attachment", 255).required().to_ascii_uppercase();
     let as_text = params.boolean("sendAsString").or(false);
-    if id.strip_prefix("ATT").is_none_or(|n| n.is_empty() || n.bytes().any(|b| !b.is_ascii_digit())) {
+    if id.strip_prefix("ATT").is_none_or(|n| n.is_empty() || n.bytes().any(|b| !b.is_ascii_digit()))
+    {
         params.fail("attachment", "\"attachment\" must be an attachment id like ATT00001");
     }
     let caller = call.params.finish(Unknown::Rejected)?;
@@ -143,7 +144,8 @@ pub async fn attachment(State(ctx): State<Context>, mut call: Call) -> Answer {
     let layout = Layout::of(&root);
     let attachment = layout.attachment(&id).ok_or(Error::NotFound { what: "attachment" })?;
     let fields = load_fields(&ctx.mailstore, user, &message, attachment.part).await?;
-    let mut response = attachment_response(&ctx.mailstore, user, &message, attachment, as_text).await?;
+    let mut response =
+        attachment_response(&ctx.mailstore, user, &message, attachment, as_text).await?;
     if let Some(disposition) = disposition_of(&fields) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
     }

@@ -148,10 +148,11 @@ pub async fn update_many(State(ctx): State<Context>, call: Call) -> Answer {
 async fn run_update(ctx: &Context, mut call: Call) -> Answer {
     let params = &mut call.params;
     let (user, mailbox) = (params.user(), params.id("mailbox").required());
+    // who may not is told so, whatever else is wrong
+    ctx.authorize(params.caller(), Resource::Messages, Grant::Update, user)?;
     let update = Update::read(params);
     params.session();
-    let caller = call.params.finish(Unknown::Rejected)?;
-    ctx.authorize(&caller, Resource::Messages, Grant::Update, user)?;
+    call.params.finish(Unknown::Rejected)?;
     if update.target.is_none() && update.set | update.cleared == 0 {
         return Err(uncoded(StatusCode::INTERNAL_SERVER_ERROR, "Nothing was changed"));
     }

@@ -352,7 +352,13 @@ pub fn meta_data(message: &Message) -> Value {
 }
 
 /// A message in full, from its tree, header fields and texts.
-pub fn details(message: &Message, user: String, root: &Part, fields: &Fields, shown: Shown) -> MessageView {
+pub fn details(
+    message: &Message,
+    user: String,
+    root: &Part,
+    fields: &Fields,
+    shown: Shown,
+) -> MessageView {
     let summary = &message.summary;
     let recipients = |name: &str| {
         Some(fields.recipients(name)?.iter().map(RecipientView::from).collect::<Vec<_>>())

@@ -4,6 +4,8 @@
 //! [`params`] reads its parameters, [`access`] says who may, [`reply`] and [`problem`] answer.
 
 pub mod access;
+pub mod addresses;
+pub mod authentication;
 pub mod body;
 pub mod extract;
 pub mod health;
@@ -22,7 +24,10 @@ pub mod problem;
 pub mod query;
 pub mod reply;
 pub mod router;
+pub mod serve;
 pub mod settings;
+pub mod user_view;
+pub mod users;
 pub mod uid_sets;
 pub mod upload_fields;
 

@@ -139,6 +139,11 @@ impl Params {
         Err(Problem::validation(self.failures))
     }
 
+    /// The caller, before all parameters are known to be good: for refusing early only.
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     /// Notes a failure; the first one of a path stays.
     pub fn fail(&mut self, path: &str, message: impl Into<String>) {
         self.failures.entry(path.to_owned()).or_insert_with(|| message.into());

@@ -1,6 +1,9 @@
 //! The table of contents of the API.
 
-use super::{Context, health, middleware, openapi};
+use super::{
+    Context, addresses, authentication, health, mailboxes, message_source, message_update,
+    message_upload, messages, middleware, openapi, users,
+};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri, header};
@@ -12,7 +15,39 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// All operations with their description.
 pub fn operations() -> OpenApiRouter<Context> {
-    OpenApiRouter::with_openapi(openapi::base()).routes(routes!(health::show))
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(health::show))
+        .merge(users_and_addresses())
+        .merge(mailboxes_and_messages())
+}
+
+fn users_and_addresses() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::resolve))
+        .routes(routes!(users::show, users::update, users::delete))
+        .routes(routes!(addresses::list_all))
+        .routes(routes!(addresses::resolve))
+        .routes(routes!(addresses::list, addresses::create))
+        .routes(routes!(addresses::show, addresses::update, addresses::delete))
+        .routes(routes!(authentication::authenticate, authentication::revoke))
+        .routes(routes!(authentication::probe))
+        .routes(routes!(authentication::preauth))
+}
+
+fn mailboxes_and_messages() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(mailboxes::list, mailboxes::create))
+        .routes(routes!(mailboxes::show, mailboxes::update, mailboxes::delete))
+        .routes(routes!(
+            messages::list,
+            message_upload::upload,
+            message_update::update_many,
+            message_update::delete_all
+        ))
+        .routes(routes!(messages::show, message_update::update, message_update::delete))
+        .routes(routes!(message_source::source))
+        .routes(routes!(message_source::attachment))
 }
 
 /// The service.

@@ -27,11 +27,15 @@ pub fn parse(text: &str) -> Option<UidSet> {
 impl Params {
     /// A UID set; a number is a set of one.
     pub fn uid_set<'a>(&'a mut self, name: &'a str) -> Field<'a, UidSet> {
-        self.parsed(name, "must be a UID, a list of UIDs, or a range of UIDs", |value| match value {
-            Value::String(text) => parse(text.trim()),
-            Value::Number(number) => parse(&number.to_string()),
-            _ => None,
-        })
+        self.parsed(
+            name,
+            "must be a UID, a list of UIDs, or a range of UIDs",
+            |value| match value {
+                Value::String(text) => parse(text.trim()),
+                Value::Number(number) => parse(&number.to_string()),
+                _ => None,
+            },
+        )
     }
 
     /// One UID.
@@ -55,7 +59,9 @@ mod tests {
         assert_eq!(shown("9,1,4,2").as_deref(), Some("1:2,4,9"));
         assert_eq!(shown("7:3").as_deref(), Some("3:7"));
         assert_eq!(shown("3:*").as_deref(), Some("3:4294967295"));
-        for bad in ["", "0", "1,", ",1", "1:2,5", "*", "*:3", "1:2:3", "-1", "+1", "a", "1 2", "0:3"] {
+        for bad in
+            ["", "0", "1,", ",1", "1:2,5", "*", "*:3", "1:2:3", "-1", "+1", "a", "1 2", "0:3"]
+        {
             assert_eq!(shown(bad), None, "{bad}");
         }
         assert_eq!(shown("4294967296"), None);

@@ -6,16 +6,16 @@
 mod address_list;
 mod bodystructure;
 mod envelope;
-pub mod header;
+pub mod build;
 mod html;
 mod parser;
-pub mod section;
-pub mod skeleton;
-pub mod stream_decode;
-pub mod structure;
+pub mod data_links;
+pub mod display;
+pub mod fields;
+pub mod header;
 mod summary;
-pub mod text;
-pub mod tree;
+pub mod sanitize;
+pub mod section;
 mod wire;
 mod word;
 
@@ -23,3 +23,8 @@ mod word;
 mod corpus_tests;
 #[cfg(test)]
 mod judge_tests;
+pub mod skeleton;
+pub mod stream_decode;
+pub mod structure;
+pub mod text;
+pub mod tree;

@@ -1,0 +1,350 @@
+//! Storing a message in a mailbox: given whole, or composed from its fields (`reference/http-api.md`, Messages).
+
+use super::Context;
+use super::access::{Grant, Resource};
+use super::extract::Call;
+use super::params::{Params, Unknown};
+use super::problem::{Problem, ProblemView};
+use super::reply::{Answer, Reply};
+use super::upload_fields::{self, Composed};
+use crate::codec::mime::build::{Draft, compose};
+use crate::mailstore::append::NewMessage;
+use crate::model::address::EmailAddress;
+use crate::model::error::{Error, Result};
+use crate::model::flag::{Flag, FlagSet};
+use crate::model::id::{MailboxId, UserId};
+use crate::model::limits::MESSAGE_OCTETS_MAX;
+use crate::model::mailbox::Mailbox;
+use crate::model::structure::NamedAddress;
+use crate::model::uid::{Uid, UidSet};
+use axum::extract::State;
+use axum::http::StatusCode;
+use bytes::Bytes;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Where the message went.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StoredMessageView {
+    /// UID.
+    pub id: u32,
+    /// Mailbox id.
+    pub mailbox: String,
+    /// Octets.
+    pub size: u64,
+}
+
+/// A stored message.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadedView {
+    /// Always true.
+    pub success: bool,
+    /// The message.
+    pub message: StoredMessageView,
+    /// With `replacePrevious`: the previous message is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_deleted: Option<bool>,
+    /// With `replacePrevious`: why it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_delete_error: Option<String>,
+}
+
+/// What to store.
+enum Source {
+    Raw(Bytes),
+    Composed(Composed),
+}
+
+/// A read upload.
+struct Upload {
+    source: Source,
+    is_draft: bool,
+    flags: FlagSet,
+    internal_date: i64,
+    meta: Option<String>,
+    previous: Option<(Option<MailboxId>, Uid)>,
+}
+
+impl Upload {
+    fn read(params: &mut Params, now_ms: i64) -> Self {
+        let is_draft = params.boolean("draft").or(false);
+        let mut bits = if is_draft { Flag::Draft.bit() } else { 0 };
+        if !params.boolean("unseen").or(false) {
+            bits |= Flag::Seen.bit();
+        }
+        if params.boolean("flagged").or(false) {
+            bits |= Flag::Flagged.bit();
+        }
+        params.not_supported_yet(&["files", "reference", "bimi"]);
+        let internal_date = params.date("date").or(now_ms);
+        let raw = read_raw(params);
+        // the fields are read in any case: they are allowed beside a raw message, which wins
+        let composed = Composed::read(params);
+        Self {
+            source: raw.map_or(Source::Composed(composed), Source::Raw),
+            is_draft,
+            flags: FlagSet::new(bits, Vec::new()),
+            internal_date,
+            meta: params.json("metaData").optional(),
+            previous: upload_fields::previous(params),
+        }
+    }
+}
+
+/// The whole message: the body itself, a file of a form, or text that is taken literally.
+fn read_raw(params: &mut Params) -> Option<Bytes> {
+    let raw = if let Some(body) = params.take_body() {
+        if body.content_type != "message/rfc822" && body.content_type != "message/global" {
+            params.fail("raw", "\"raw\" must be sent with the type message/rfc822");
+        }
+        Some(body.content)
+    } else if let Some(file) = params.take_file("raw") {
+        Some(file.content)
+    } else {
+        let chars_max = usize::try_from(MESSAGE_OCTETS_MAX).unwrap_or(usize::MAX);
+        params.text_or_empty("raw", chars_max).optional().map(Bytes::from)
+    }?;
+    if u64::try_from(raw.len()).unwrap_or(u64::MAX) > MESSAGE_OCTETS_MAX {
+        params.fail("raw", format!("\"raw\" has at most {MESSAGE_OCTETS_MAX} octets"));
+    }
+    Some(raw)
+}
+
+/// Upload a message
+///
+/// Stores a message given as `message/rfc822` body, as file or text `raw`, or composed from its fields.
+#[utoipa::path(
+    post, path = "/users/{user}/mailboxes/{mailbox}/messages",
+    tag = "Messages", operation_id = "uploadMessage",
+    params(
+        ("user" = String, Path, description = "User id, or `me`"),
+        ("mailbox" = String, Path, description = "Mailbox id")
+    ),
+    request_body(content(
+        (upload_fields::UploadMessageRequest = "application/json"),
+        (Vec<u8> = "message/rfc822")
+    )),
+    responses(
+        (status = 200, description = "Stored", body = UploadedView),
+        (status = 400, description = "`OverQuotaError`, `EmptyMessage`, `InputValidationError`",
+            body = ProblemView),
+        (status = 403, description = "`UserDisabled`", body = ProblemView),
+        (status = 404, description = "`NoSuchMailbox`, `UserNotFound`", body = ProblemView)
+    )
+)]
+pub async fn upload(State(ctx): State<Context>, mut call: Call) -> Answer {
+    let params = &mut call.params;
+    let (user, mailbox) = (params.user(), params.id("mailbox").required());
+    // who may not is told so, whatever else is wrong
+    ctx.authorize(params.caller(), Resource::Messages, Grant::Create, user)?;
+    let mut upload = Upload::read(params, ctx.clock.now_ms());
+    params.session();
+    call.params.finish(Unknown::Rejected)?;
+    let mailbox = load_mailbox(&ctx, user, mailbox).await?;
+    let content = content(&ctx, user, &mut upload).await?;
+    let stored = store(&ctx, user, &mailbox, &upload, content).await?;
+    let mut view = UploadedView {
+        success: true,
+        message: stored,
+        previous_deleted: None,
+        previous_delete_error: None,
+    };
+    if let Some((in_mailbox, uid)) = upload.previous {
+        match delete_previous(&ctx, user, in_mailbox.unwrap_or(mailbox.id), uid).await {
+            Ok(()) => view.previous_deleted = Some(true),
+            Err(error) => view.previous_delete_error = Some(error.to_string()),
+        }
+    }
+    Ok(Reply::json(&view))
+}
+
+async fn load_mailbox(ctx: &Context, user: UserId, id: MailboxId) -> Result<Mailbox, Problem> {
+    match ctx.mailstore.find_mailbox(user, id).await? {
+        Some(mailbox) => Ok(mailbox),
+        None => {
+            super::mailboxes::check_user(&ctx.mailstore, user).await?;
+            Err(Error::NotFound { what: "mailbox" }.into())
+        }
+    }
+}
+
+/// The octets to store.
+async fn content(ctx: &Context, user: UserId, upload: &mut Upload) -> Result<Bytes, Problem> {
+    let sender = sender(ctx, user).await?;
+    let octets = match &mut upload.source {
+        Source::Raw(raw) => normalise(std::mem::take(raw)),
+        Source::Composed(composed) if composed.is_empty() && !upload.is_draft => Bytes::new(),
+        Source::Composed(composed) => {
+            let mut draft = std::mem::take(&mut composed.draft);
+            draft.from = Some(allowed_from(draft.from.take(), &sender, upload.is_draft));
+            draft.date_ms = upload.internal_date;
+            draft.message_id = message_id(&draft);
+            compose_on_pool(draft).await?
+        }
+    };
+    if octets.is_empty() {
+        let text = "The message is empty";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "EmptyMessage", text));
+    }
+    if u64::try_from(octets.len()).unwrap_or(u64::MAX) > MESSAGE_OCTETS_MAX {
+        let reason = format!("the message has at most {MESSAGE_OCTETS_MAX} octets");
+        return Err(Problem::invalid("attachments", reason));
+    }
+    Ok(octets)
+}
+
+/// Bare line feeds become CRLF; a message that has none is stored as it came.
+fn normalise(raw: Bytes) -> Bytes {
+    // RFC 5322 §2.3: CR and LF only occur together; IMAP clients rely on it
+    let is_bare = |at: usize| at == 0 || raw.get(at - 1) != Some(&b'\r');
+    let bare = memchr::memchr_iter(b'\n', &raw).filter(|at| is_bare(*at)).count();
+    if bare == 0 {
+        return raw;
+    }
+    let mut lines = Vec::with_capacity(raw.len() + bare);
+    let mut start = 0;
+    for at in memchr::memchr_iter(b'\n', &raw).filter(|at| is_bare(*at)) {
+        lines.extend_from_slice(raw.get(start..at).unwrap_or_default());
+        lines.extend_from_slice(b"\r\n");
+        start = at + 1;
+    }
+    lines.extend_from_slice(raw.get(start..).unwrap_or_default());
+    lines.into()
+}
+
+/// Who the user is in a From field, and which addresses he may write there.
+struct Sender {
+    own: NamedAddress,
+    /// Lookup forms; `*@domain` is every address of a domain.
+    allowed: Vec<String>,
+}
+
+impl Sender {
+    fn may_send_from(&self, address: &str) -> bool {
+        let Ok(address) = EmailAddress::new(address) else { return false };
+        let form = address.lookup_form();
+        let any = format!("*@{}", address.domain());
+        self.allowed.iter().any(|allowed| *allowed == form || *allowed == any)
+    }
+}
+
+/// Who the user is; `NotFound` or 403 `UserDisabled`.
+async fn sender(ctx: &Context, user: UserId) -> Result<Sender, Problem> {
+    let profile = ctx.directory.load_user(user).await?;
+    if profile.user.disabled {
+        let text = "This user is disabled";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "UserDisabled", text));
+    }
+    let entries = ctx.directory.list_addresses(user).await?;
+    let form = |address: &String| match EmailAddress::new(address) {
+        Ok(address) => address.lookup_form(),
+        Err(_) => address.to_lowercase(),
+    };
+    let mut allowed: Vec<String> = entries.iter().map(|entry| entry.lookup.clone()).collect();
+    allowed.extend(profile.from_whitelist.iter().map(form));
+    allowed.push(form(&profile.user.address));
+    let main = entries.iter().find(|entry| entry.address == profile.user.address);
+    let name = main.map(|entry| entry.name.clone()).filter(|name| !name.is_empty());
+    let name = name.unwrap_or(profile.name);
+    Ok(Sender { own: NamedAddress { name, address: profile.user.address }, allowed })
+}
+
+/// The given From, unless a draft's is none of the user's own; else the user's.
+fn allowed_from(given: Option<NamedAddress>, sender: &Sender, is_draft: bool) -> NamedAddress {
+    match given {
+        None => sender.own.clone(),
+        Some(from) => {
+            if !is_draft || sender.may_send_from(&from.address) {
+                return from;
+            }
+            NamedAddress { name: from.name, address: sender.own.address.clone() }
+        }
+    }
+}
+
+fn message_id(draft: &Draft) -> String {
+    let address = draft.from.as_ref().map(|from| from.address.as_str()).unwrap_or_default();
+    let domain = address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+    let domain = idna::domain_to_ascii(domain).ok().filter(|domain| !domain.is_empty());
+    let random: u128 = rand::random();
+    format!("{random:032x}@{}", domain.as_deref().unwrap_or("localhost"))
+}
+
+/// Encoding tens of megabytes is not for the threads that serve sockets.
+async fn compose_on_pool(draft: Draft) -> Result<Bytes> {
+    let composed = tokio::task::spawn_blocking(move || compose(draft)).await;
+    let octets = composed.map_err(|error| Error::internal("composing a message", error))??;
+    Ok(octets.into())
+}
+
+async fn store(
+    ctx: &Context,
+    user: UserId,
+    mailbox: &Mailbox,
+    upload: &Upload,
+    content: Bytes,
+) -> Result<StoredMessageView, Problem> {
+    let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    let message = NewMessage {
+        prepared: ctx.mailstore.prepare(content).await?,
+        prefix: Bytes::new(),
+        flags: upload.flags.clone(),
+        internal_date: upload.internal_date,
+        meta: upload.meta.clone(),
+    };
+    let appended = ctx.mailstore.append(user, mailbox.id, vec![message]).await?;
+    let appended = appended
+        .first()
+        .ok_or(Error::Internal { reason: "an append without a message", source: None })?;
+    Ok(StoredMessageView { id: appended.uid, mailbox: mailbox.id.to_string(), size })
+}
+
+async fn delete_previous(
+    ctx: &Context,
+    user: UserId,
+    mailbox: MailboxId,
+    uid: Uid,
+) -> Result<(), Error> {
+    let removed = ctx.mailstore.remove(user, mailbox, &UidSet::from_range(uid, uid)).await?;
+    if removed.is_empty() { Err(Error::NotFound { what: "message" }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(address: &str) -> NamedAddress {
+        NamedAddress { name: "N".into(), address: address.into() }
+    }
+
+    #[test]
+    fn bare_line_feeds_become_line_ends() {
+        let normal = |raw: &'static [u8]| normalise(Bytes::from_static(raw));
+        assert_eq!(normal(b"\na\nb\r\n\n"), "\r\na\r\nb\r\n\r\n");
+        assert_eq!(normal(b"a\r\n\r\nb"), "a\r\n\r\nb");
+        assert_eq!(normal(b""), "");
+    }
+
+    #[test]
+    fn drafts_are_from_the_user() {
+        let allowed = vec!["anna@example.com".into(), "*@example.org".into()];
+        let sender = Sender { own: named("anna@example.com"), allowed };
+        let from =
+            |given: &str, is_draft| allowed_from(Some(named(given)), &sender, is_draft).address;
+        assert_eq!(from("An.Na+x@example.com", true), "An.Na+x@example.com");
+        assert_eq!(from("any@example.org", true), "any@example.org");
+        assert_eq!(from("eve@example.net", true), "anna@example.com");
+        assert_eq!(from("eve@example.net", false), "eve@example.net");
+        assert_eq!(allowed_from(None, &sender, false), sender.own);
+    }
+
+    #[test]
+    fn message_ids_have_the_senders_domain() {
+        let id =
+            |address: &str| message_id(&Draft { from: Some(named(address)), ..Draft::default() });
+        assert!(id("a@bücher.example").ends_with("@xn--bcher-kva.example"));
+        assert!(id("").ends_with("@localhost"));
+        assert_ne!(id("a@b"), id("a@b"));
+    }
+}
