@@ -1,0 +1,46 @@
+//! CAPABILITY: only what is true now (RFC 9051 §6.1.1, §7.2.2).
+
+use super::reply::{Outcome, Reply};
+use super::session::Session;
+
+/// Before login: the protocol and how to log in.
+const ALWAYS: &str = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE";
+/// What commands can do.
+const EXTENSIONS: &str = "IDLE NAMESPACE UNSELECT CHILDREN SPECIAL-USE UIDPLUS MOVE CONDSTORE ESEARCH \
+     SEARCHRES BINARY LIST-EXTENDED LIST-STATUS STATUS=SIZE WITHIN SAVEDATE UTF8=ACCEPT";
+
+/// The names, separated by spaces.
+pub fn capabilities(session: &Session) -> String {
+    let mut names = ALWAYS.to_owned();
+    if session.login.is_none() {
+        if !session.stream.is_tls() && session.context.tls.is_some() {
+            names.push_str(" STARTTLS");
+        }
+        // RFC 9051 §6.2.3: a client must not try to send a password that would be refused
+        names.push_str(if session.may_send_password() {
+            " AUTH=PLAIN AUTH=LOGIN"
+        } else {
+            " LOGINDISABLED"
+        });
+    }
+    names.push(' ');
+    names.push_str(EXTENSIONS);
+    names.push_str(&format!(" APPENDLIMIT={}", session.context.settings.message_octets_max));
+    names
+}
+
+impl Session {
+    /// Whether a password may be sent on this connection.
+    pub fn may_send_password(&self) -> bool {
+        self.stream.is_tls()
+            || self.context.settings.allows_plaintext(self.stream.peer().ip())
+    }
+
+    /// CAPABILITY.
+    pub fn capability(&mut self) -> Outcome {
+        let names = capabilities(self);
+        let names: Vec<&str> = names.split(' ').collect();
+        self.writer().capability(&names);
+        Ok(Reply::ok("Capabilities listed"))
+    }
+}

@@ -1,0 +1,134 @@
+//! A command to its handler, and what the client is told besides (RFC 9051 §5.2, §5.5, §7).
+
+use super::reply::{Outcome, Reply};
+use super::selected::Expunges;
+use super::session::Session;
+use super::sync::Look;
+use crate::codec::imap::command::Command;
+use crate::codec::imap::command_table::Rule;
+
+/// What is looked at when a command is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum After {
+    /// The command says itself what there is to say, or leaves the mailbox.
+    Nothing,
+    /// What is known on this node anyway.
+    View,
+    /// The database: the client has asked for news, or has itself changed something.
+    Database,
+}
+
+impl After {
+    fn of(command: &Command) -> Self {
+        match command {
+            Command::Capability
+            | Command::Logout
+            | Command::Id(_)
+            | Command::Starttls
+            | Command::Authenticate { .. }
+            | Command::Login { .. }
+            | Command::Unauthenticate
+            | Command::Select { .. }
+            | Command::Examine { .. }
+            | Command::Idle
+            | Command::Close
+            | Command::Unselect
+            | Command::Store(_) => Self::Nothing,
+            Command::Noop
+            | Command::Check
+            | Command::Expunge
+            | Command::UidExpunge(_)
+            | Command::Append(_)
+            | Command::Copy { .. }
+            | Command::Move { .. } => Self::Database,
+            Command::Fetch(fetch) if fetch.items.iter().any(|item| item.sets_seen()) => {
+                Self::Database
+            }
+            Command::Enable(_)
+            | Command::Create { .. }
+            | Command::Delete(_)
+            | Command::Rename { .. }
+            | Command::Subscribe(_)
+            | Command::Unsubscribe(_)
+            | Command::List(_)
+            | Command::Lsub { .. }
+            | Command::Namespace
+            | Command::Status { .. }
+            | Command::Search(_)
+            | Command::Fetch(_) => Self::View,
+        }
+    }
+}
+
+impl Session {
+    /// Runs a command that is allowed in this state.
+    pub async fn execute(&mut self, tag: &str, command: Command, rule: Rule) -> Outcome {
+        let after = After::of(&command);
+        let outcome = self.handle(tag, command).await;
+        let look = match after {
+            After::Nothing => return outcome,
+            After::View => Look::View,
+            After::Database => Look::Database,
+        };
+        // RFC 9051 §7.5.1: no EXPUNGE while sequence numbers are in use
+        let expunges = if rule.breaks_seqnums { Expunges::Allowed } else { Expunges::Held };
+        let told = self.sync(look, expunges).await;
+        match (outcome, told) {
+            (Ok(reply), Err(failure)) if look == Look::View => {
+                // the command has succeeded; what could not be looked up is told another time
+                failure.unless_fatal().map(|()| reply)
+            }
+            (Ok(_), Err(failure)) => Err(failure),
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn handle(&mut self, tag: &str, command: Command) -> Outcome {
+        match command {
+            Command::Capability => self.capability(),
+            Command::Noop | Command::Check => Ok(Reply::ok("Done")),
+            Command::Logout => Ok(self.logout()),
+            Command::Id(client) => self.id(&client),
+            Command::Starttls => self.starttls(),
+            Command::Authenticate { mechanism, initial } => {
+                self.authenticate(&mechanism, initial).await
+            }
+            Command::Login { user, password } => self.login(&user, &password).await,
+            Command::Enable(names) => self.enable(&names),
+            Command::Unauthenticate => Err(Reply::bad("UNAUTHENTICATE is not offered").into()),
+            Command::Select { mailbox, condstore } => self.select(&mailbox, false, condstore).await,
+            Command::Examine { mailbox, condstore } => self.select(&mailbox, true, condstore).await,
+            Command::Create { mailbox, special_use } => self.create(&mailbox, &special_use).await,
+            Command::Delete(mailbox) => self.delete(&mailbox).await,
+            Command::Rename { from, to } => self.rename(&from, &to).await,
+            Command::Subscribe(mailbox) => self.subscribe(&mailbox, true).await,
+            Command::Unsubscribe(mailbox) => self.subscribe(&mailbox, false).await,
+            Command::List(list) => self.list(&list).await,
+            Command::Lsub { reference, pattern } => self.lsub(&reference, &pattern).await,
+            Command::Namespace => self.namespace(),
+            Command::Status { mailbox, items } => self.status(&mailbox, &items).await,
+            Command::Append(append) => self.append(append).await,
+            Command::Idle => self.idle().await,
+            Command::Close => self.close(true).await,
+            Command::Unselect => self.close(false).await,
+            Command::Expunge => self.expunge(None).await,
+            Command::UidExpunge(set) => self.expunge(Some(&set)).await,
+            Command::Search(search) => self.search(tag, &search).await,
+            Command::Fetch(fetch) => self.fetch(&fetch).await,
+            Command::Store(store) => self.store(&store).await,
+            Command::Copy { uid, set, mailbox } => self.copy(uid, &set, &mailbox).await,
+            Command::Move { uid, set, mailbox } => self.move_messages(uid, &set, &mailbox).await,
+        }
+    }
+
+    fn logout(&mut self) -> Reply {
+        self.is_over = true;
+        self.writer().status(
+            None,
+            crate::codec::imap::response::Condition::Bye,
+            None,
+            "Until next time",
+        );
+        Reply::ok("Logged out")
+    }
+}

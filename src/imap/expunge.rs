@@ -1,0 +1,19 @@
+//! EXPUNGE and UID EXPUNGE (RFC 9051 §6.4.3, §6.4.9). The responses come from the look afterwards.
+
+use super::reply::{Outcome, Reply};
+use super::session::Session;
+use crate::codec::imap::sequence_set::SequenceSet;
+
+impl Session {
+    /// EXPUNGE, or UID EXPUNGE of a set.
+    pub async fn expunge(&mut self, set: Option<&SequenceSet>) -> Outcome {
+        let user = self.user()?;
+        self.refuse_read_only()?;
+        let mailbox = self.opened()?.id;
+        let uids = set.map(|set| self.resolve(set, true)).transpose()?;
+        if uids.as_ref().is_none_or(|uids| !uids.is_empty()) {
+            self.context.mailstore.expunge_deleted(user, mailbox, uids.as_ref()).await?;
+        }
+        Ok(Reply::ok("Expunged"))
+    }
+}

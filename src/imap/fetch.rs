@@ -1,0 +1,211 @@
+//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4).
+//!
+//! What the view knows is answered without the database. All else is one query with exactly the needed
+//! fields; the stored wire forms are copied to the socket.
+
+use super::fetch_section::{Loaded, load};
+use super::message_set::expunge_issued;
+use super::reply::{Outcome, Reply};
+use super::session::Session;
+use super::uid_chunks::chunks;
+use crate::codec::imap::fetch::{Fetch, FetchItem};
+use crate::codec::imap::fetch_response::FetchWriter;
+use crate::mailstore::fetch::Fields;
+use crate::model::flag::{Flag, FlagChange, FlagSet};
+use crate::model::message::{Message, Row};
+use crate::model::uid::UidSet;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
+
+/// Messages whose sections are loaded ahead of the one being written.
+const LOOK_AHEAD: usize = 8;
+
+/// What a FETCH needs, decided once.
+#[derive(Debug)]
+pub struct Plan {
+    /// Items with a short value, in order, UID and MODSEQ added where they are due.
+    pub simple: Vec<FetchItem>,
+    /// Items with text of the message, in order.
+    pub sections: Vec<FetchItem>,
+    fields: Fields,
+    is_in_view: bool,
+    sets_seen: bool,
+}
+
+impl Plan {
+    fn new(fetch: &Fetch) -> Self {
+        let (sections, mut simple): (Vec<_>, Vec<_>) =
+            fetch.items.iter().cloned().partition(is_section);
+        if fetch.uid && !simple.contains(&FetchItem::Uid) {
+            simple.insert(0, FetchItem::Uid);
+        }
+        // RFC 7162 §3.1.4.1: CHANGEDSINCE asks for MODSEQ
+        if fetch.changed_since.is_some() && !simple.contains(&FetchItem::ModSeq) {
+            simple.push(FetchItem::ModSeq);
+        }
+        let fields = Fields {
+            envelope: simple.contains(&FetchItem::Envelope),
+            body: simple.contains(&FetchItem::Body),
+            bodystructure: simple.contains(&FetchItem::BodyStructure),
+            tree: sections.iter().any(super::fetch_section::needs_tree),
+            ..Fields::default()
+        };
+        let is_in_view = sections.is_empty() && simple.iter().all(is_in_view);
+        let sets_seen = fetch.items.iter().any(FetchItem::sets_seen);
+        Self { simple, sections, fields, is_in_view, sets_seen }
+    }
+}
+
+const fn is_section(item: &FetchItem) -> bool {
+    matches!(
+        item,
+        FetchItem::Section(_)
+            | FetchItem::Rfc822
+            | FetchItem::Rfc822Header
+            | FetchItem::Rfc822Text
+    )
+}
+
+const fn is_in_view(item: &FetchItem) -> bool {
+    matches!(
+        item,
+        FetchItem::Flags
+            | FetchItem::Uid
+            | FetchItem::InternalDate
+            | FetchItem::Rfc822Size
+            | FetchItem::ModSeq
+            | FetchItem::SaveDate
+    )
+}
+
+impl Session {
+    /// FETCH.
+    pub async fn fetch(&mut self, fetch: &Fetch) -> Outcome {
+        if fetch.vanished {
+            return Err(Reply::bad("VANISHED needs QRESYNC").into());
+        }
+        let plan = Plan::new(fetch);
+        // RFC 7162 §3.1: asking for MODSEQ enables CONDSTORE
+        self.enabled.condstore |= plan.simple.contains(&FetchItem::ModSeq);
+        let mut uids = self.resolve(&fetch.set, fetch.uid)?;
+        let some_gone = !fetch.uid && self.has_expunged(&uids).await?;
+        if let Some(since) = fetch.changed_since {
+            let (_, view) = self.opened_view().await?;
+            uids = view.changed_since(&uids, since).iter().map(|row| row.uid).collect();
+        }
+        if plan.is_in_view {
+            self.fetch_from_view(&plan, &uids).await?;
+        } else if !uids.is_empty() {
+            self.fetch_from_database(&plan, &uids).await?;
+        }
+        if plan.sets_seen {
+            self.set_seen(&uids).await?;
+        }
+        if some_gone {
+            return Err(expunge_issued().into());
+        }
+        Ok(Reply::ok("Fetched"))
+    }
+
+    async fn fetch_from_view(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<()> {
+        let utf8 = self.enabled.utf8_names();
+        let (_, view) = self.opened_view().await?;
+        let Some(opened) = &self.opened else { return Ok(()) };
+        let mut numbers = opened.selected.numbers();
+        let mut lines = Vec::new();
+        for chunk in chunks(uids, 1024) {
+            lines.clear();
+            // under the view's lock only this buffer is written to
+            view.for_each(&chunk, &mut |row| {
+                let Some(number) = numbers.of(row.uid) else { return };
+                let mut writer = FetchWriter::begin(&mut lines, utf8, number);
+                plan.simple.iter().for_each(|item| write_of_row(&mut writer, item, row));
+                writer.end();
+            });
+            self.stream.write(&lines).await?;
+        }
+        Ok(())
+    }
+
+    async fn fetch_from_database(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<()> {
+        let user = self.user()?;
+        let utf8 = self.enabled.utf8_names();
+        let mailstore = self.context.mailstore.clone();
+        let Some(opened) = &self.opened else { return Ok(()) };
+        let mut numbers = opened.selected.numbers();
+        let mut messages = mailstore.fetch(user, opened.id, uids, plan.fields).await?;
+        if plan.sections.is_empty() {
+            while let Some(message) = messages.next().await? {
+                let Some(number) = numbers.of(message.row.uid) else { continue };
+                let mut writer = FetchWriter::begin(self.stream.output(), utf8, number);
+                plan.simple.iter().for_each(|item| write_of_message(&mut writer, item, &message));
+                writer.end();
+                self.stream.flush_if_full().await?;
+            }
+            return Ok(());
+        }
+        let mut ahead: FuturesOrdered<BoxFuture<'_, _>> = FuturesOrdered::new();
+        let mut is_at_end = false;
+        loop {
+            while !is_at_end && ahead.len() < LOOK_AHEAD {
+                match messages.next().await? {
+                    Some(message) => {
+                        ahead.push_back(load(&mailstore, user, message, &plan.sections).boxed());
+                    }
+                    None => is_at_end = true,
+                }
+            }
+            let Some(next) = ahead.next().await else { break };
+            let message: Loaded = next?;
+            let Some(number) = numbers.of(message.message.row.uid) else { continue };
+            message.write(&mailstore, user, &mut self.stream, (utf8, number), plan).await?;
+        }
+        Ok(())
+    }
+
+    /// RFC 9051 §6.4.5: fetching text sets \Seen. The look afterwards tells it.
+    async fn set_seen(&mut self, uids: &UidSet) -> Outcome<()> {
+        if self.opened()?.read_only {
+            return Ok(());
+        }
+        let user = self.user()?;
+        let (opened, view) = self.opened_view().await?;
+        let mut unseen = UidSet::new();
+        view.for_each(uids, &mut |row| {
+            if !row.flags.has(Flag::Seen) {
+                unseen.insert(row.uid);
+            }
+        });
+        let mailbox = opened.id;
+        if !unseen.is_empty() {
+            let seen = FlagChange::Add(FlagSet::new(Flag::Seen.bit(), Vec::new()));
+            self.context.mailstore.store_flags(user, mailbox, &unseen, &seen, None).await?;
+        }
+        Ok(())
+    }
+}
+
+fn write_of_row(writer: &mut FetchWriter<'_>, item: &FetchItem, row: &Row) {
+    match item {
+        FetchItem::Flags => writer.flags(&row.flags),
+        FetchItem::Uid => writer.uid(row.uid),
+        FetchItem::InternalDate => writer.internal_date(row.internal_date),
+        FetchItem::Rfc822Size => writer.rfc822_size(row.octets),
+        FetchItem::ModSeq => writer.mod_seq(row.mod_seq),
+        FetchItem::SaveDate => writer.save_date(row.saved_date),
+        _ => {}
+    }
+}
+
+/// Writes an item that is no text of the message.
+pub fn write_of_message(writer: &mut FetchWriter<'_>, item: &FetchItem, message: &Message) {
+    match item {
+        FetchItem::Envelope => writer.wire_form("ENVELOPE", &message.envelope),
+        FetchItem::Body => writer.wire_form("BODY", &message.body),
+        FetchItem::BodyStructure => writer.wire_form("BODYSTRUCTURE", &message.bodystructure),
+        FetchItem::EmailId => writer.email_id(&message.content.to_string()),
+        FetchItem::ThreadId => writer.thread_id(&message.thread.to_string()),
+        item => write_of_row(writer, item, &message.row),
+    }
+}

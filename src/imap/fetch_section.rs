@@ -1,0 +1,235 @@
+//! Text of messages in FETCH: sections, partials, large ones in pieces (RFC 9051 §6.4.5).
+
+use super::fetch::{Plan, write_of_message};
+use super::reply::Outcome;
+use crate::codec::imap::fetch::FetchItem;
+use crate::codec::imap::fetch_response::FetchWriter;
+use crate::codec::mime::section::{Located, Section, SectionText, locate, select_fields};
+use crate::codec::mime::tree;
+use crate::mailstore::Mailstore;
+use crate::model::error::{Error, Result};
+use crate::model::id::UserId;
+use crate::model::message::Message;
+use crate::model::structure::{ByteRange, Part};
+use crate::model::uid::SeqNum;
+use crate::net::stream::Stream;
+use bytes::Bytes;
+use std::io;
+
+/// Octets of a section that are loaded before it is its turn.
+const AHEAD_OCTETS: u64 = 256 * 1024;
+/// Octets loaded at once afterwards.
+const PIECE_OCTETS: u64 = 1024 * 1024;
+
+/// One section of one message, its beginning loaded.
+#[derive(Debug)]
+enum Text {
+    /// The message has no such part.
+    Missing,
+    /// All of it.
+    Whole(Bytes),
+    /// Octets of the trace prefix, the beginning of the content's range, and what is left of it.
+    Long { prefix: Bytes, beginning: Bytes, rest: ByteRange },
+}
+
+/// A message and the sections asked for, in order.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The message.
+    pub message: Message,
+    texts: Vec<Text>,
+}
+
+/// What an item asks for: section and partial.
+fn asked(item: &FetchItem) -> (Section, Option<(u64, u64)>) {
+    let of_message = |text| Section { path: Vec::new(), text };
+    match item {
+        FetchItem::Section(body) => (body.section.clone(), body.partial),
+        FetchItem::Rfc822Header => (of_message(SectionText::Header), None),
+        FetchItem::Rfc822Text => (of_message(SectionText::Text), None),
+        _ => (of_message(SectionText::All), None),
+    }
+}
+
+fn is_whole_message(section: &Section) -> bool {
+    section.path.is_empty() && section.text == SectionText::All
+}
+
+/// Whether the MIME tree is needed: not for `BODY[]`, which is all there is.
+pub fn needs_tree(item: &FetchItem) -> bool {
+    !is_whole_message(&asked(item).0)
+}
+
+/// Loads the beginnings of the sections of a message.
+pub async fn load(
+    mailstore: &Mailstore,
+    user: UserId,
+    message: Message,
+    items: &[FetchItem],
+) -> Result<Loaded> {
+    let root = if message.tree.is_empty() {
+        None
+    } else {
+        let root = tree::decode(&message.tree);
+        Some(root.ok_or(Error::Internal { reason: "unreadable MIME tree", source: None })?)
+    };
+    let mut texts = Vec::with_capacity(items.len());
+    for item in items {
+        texts.push(load_text(mailstore, user, &message, root.as_ref(), item).await?);
+    }
+    Ok(Loaded { message, texts })
+}
+
+async fn load_text(
+    mailstore: &Mailstore,
+    user: UserId,
+    message: &Message,
+    root: Option<&Part>,
+    item: &FetchItem,
+) -> Result<Text> {
+    let (section, partial) = asked(item);
+    let located = if is_whole_message(&section) {
+        let prefix_octets = u64::try_from(message.prefix.len()).unwrap_or(u64::MAX);
+        let end = message.row.octets.saturating_sub(prefix_octets);
+        Some(Located { range: ByteRange { start: 0, end }, with_prefix: true })
+    } else {
+        root.and_then(|root| locate(root, &section))
+    };
+    let Some(located) = located else { return Ok(Text::Missing) };
+    let prefix: &[u8] = if located.with_prefix { &message.prefix } else { &[] };
+    let fields = match &section.text {
+        SectionText::HeaderFields(names) => Some((names, true)),
+        SectionText::HeaderFieldsNot(names) => Some((names, false)),
+        _ => None,
+    };
+    if let Some((names, keep_named)) = fields {
+        let mut header = prefix.to_vec();
+        header.extend(mailstore.load_octets(user, message, located.range).await?);
+        let selected = Bytes::from(select_fields(&header, names, keep_named));
+        return Ok(Text::Whole(cut(&selected, partial)));
+    }
+    let prefix = Bytes::copy_from_slice(prefix);
+    let prefix_octets = u64::try_from(prefix.len()).unwrap_or(u64::MAX);
+    let (prefix, range) = match partial {
+        None => (prefix, located.range),
+        Some((offset, count)) => {
+            // the partial counts from the prefix on
+            let own = cut(&prefix, partial);
+            let taken = u64::try_from(own.len()).unwrap_or(u64::MAX);
+            let skip = offset.saturating_sub(prefix_octets);
+            (own, located.range.partial(skip, count.saturating_sub(taken)))
+        }
+    };
+    let ahead = range.partial(0, AHEAD_OCTETS);
+    let beginning = if ahead.octets() == 0 {
+        Bytes::new()
+    } else {
+        mailstore.load_octets(user, message, ahead).await?
+    };
+    if u64::try_from(beginning.len()) != Ok(ahead.octets()) {
+        return Err(Error::Internal { reason: "content is shorter than its message", source: None });
+    }
+    let rest = ByteRange { start: ahead.end, end: range.end };
+    Ok(Text::Long { prefix, beginning, rest })
+}
+
+/// The partial of octets at hand.
+fn cut(octets: &Bytes, partial: Option<(u64, u64)>) -> Bytes {
+    let Some((offset, count)) = partial else { return octets.clone() };
+    let end = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+    let range = ByteRange { start: 0, end }.partial(offset, count);
+    match (usize::try_from(range.start), usize::try_from(range.end)) {
+        (Ok(start), Ok(end)) => octets.slice(start..end),
+        _ => Bytes::new(),
+    }
+}
+
+impl Loaded {
+    /// Writes the FETCH response. If the content cannot be read in the middle of a literal, nothing true can
+    /// follow: the connection ends.
+    pub async fn write(
+        self,
+        mailstore: &Mailstore,
+        user: UserId,
+        stream: &mut Stream,
+        (utf8, number): (bool, SeqNum),
+        plan: &Plan,
+    ) -> Outcome<()> {
+        let mut writer = FetchWriter::begin(stream.output(), utf8, number);
+        plan.simple.iter().for_each(|item| write_of_message(&mut writer, item, &self.message));
+        for (item, text) in plan.sections.iter().zip(&self.texts) {
+            let (prefix, beginning, rest) = match text {
+                Text::Missing => {
+                    write_string(&mut writer, item, None);
+                    continue;
+                }
+                Text::Whole(octets) => {
+                    write_string(&mut writer, item, Some(octets));
+                    continue;
+                }
+                Text::Long { prefix, beginning, rest } => (prefix, beginning, rest),
+            };
+            let octets = prefix.len() + beginning.len();
+            let octets = u64::try_from(octets).unwrap_or(u64::MAX).saturating_add(rest.octets());
+            if octets == 0 {
+                write_string(&mut writer, item, Some(&[]));
+                continue;
+            }
+            write_header(&mut writer, item, octets);
+            drop(writer);
+            stream.write(prefix).await?;
+            stream.write(beginning).await?;
+            write_rest(mailstore, user, &self.message, *rest, stream).await?;
+            writer = FetchWriter::resume(stream.output(), utf8);
+        }
+        writer.end();
+        stream.flush_if_full().await?;
+        Ok(())
+    }
+}
+
+async fn write_rest(
+    mailstore: &Mailstore,
+    user: UserId,
+    message: &Message,
+    rest: ByteRange,
+    stream: &mut Stream,
+) -> Outcome<()> {
+    let mut at = 0;
+    while at < rest.octets() {
+        let piece = rest.partial(at, PIECE_OCTETS);
+        let octets = mailstore.load_octets(user, message, piece).await.map_err(broken)?;
+        if u64::try_from(octets.len()) != Ok(piece.octets()) {
+            return Err(broken("content is shorter than its message").into());
+        }
+        stream.write(&octets).await?;
+        at += piece.octets();
+    }
+    Ok(())
+}
+
+fn broken(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::other(reason)
+}
+
+const fn name_of(item: &FetchItem) -> &'static str {
+    match item {
+        FetchItem::Rfc822Header => "RFC822.HEADER",
+        FetchItem::Rfc822Text => "RFC822.TEXT",
+        _ => "RFC822",
+    }
+}
+
+fn write_string(writer: &mut FetchWriter<'_>, item: &FetchItem, octets: Option<&[u8]>) {
+    match item {
+        FetchItem::Section(body) => writer.section(body, octets),
+        item => writer.named_string(name_of(item), octets),
+    }
+}
+
+fn write_header(writer: &mut FetchWriter<'_>, item: &FetchItem, octets: u64) {
+    match item {
+        FetchItem::Section(body) => writer.section_literal_header(body, octets),
+        item => writer.named_literal_header(name_of(item), octets),
+    }
+}

@@ -1,0 +1,91 @@
+//! The IMAP door: RFC 9051 and RFC 3501.
+//!
+//! Grammar is in `codec::imap`; here is what the commands do. A session is one task that owns its
+//! connection; it reads a command, runs it, writes its answer, and reads the next.
+
+mod append;
+mod capability;
+mod copy;
+mod dispatch;
+mod enable;
+mod expunge;
+mod fetch;
+mod fetch_section;
+mod id;
+mod idle;
+mod list;
+mod list_pattern;
+mod login;
+mod mailbox;
+mod message_set;
+mod reply;
+mod search;
+mod search_key;
+mod search_text;
+mod select;
+mod selected;
+mod session;
+pub mod settings;
+mod status;
+mod status_line;
+mod store;
+mod sync;
+mod uid_chunks;
+mod user_sessions;
+
+use crate::auth::Authenticator;
+use crate::clock::Clock;
+use crate::cluster::notifier::Notifier;
+use crate::mailstore::Mailstore;
+use crate::net::stream::Stream;
+use crate::net::tls::TlsAcceptor;
+use settings::Settings;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use user_sessions::UserSessions;
+
+/// What a session uses; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Mailboxes and messages.
+    pub mailstore: Mailstore,
+    /// Logins.
+    pub authenticator: Authenticator,
+    /// Wakes.
+    pub notifier: Notifier,
+    /// Time.
+    pub clock: Clock,
+    /// Settings of this door.
+    pub settings: Arc<Settings>,
+    /// STARTTLS is offered when there is one.
+    pub tls: Option<TlsAcceptor>,
+    users: UserSessions,
+}
+
+impl Context {
+    /// The context of all sessions of a node.
+    pub fn new(
+        mailstore: Mailstore,
+        authenticator: Authenticator,
+        notifier: Notifier,
+        clock: Clock,
+        settings: Settings,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
+        let users = UserSessions::new(settings.connections_per_user_max);
+        let settings = Arc::new(settings);
+        Self { mailstore, authenticator, notifier, clock, settings, tls, users }
+    }
+}
+
+/// Serves one connection until it ends. `stop`: the node is stopping, the session says BYE at its next wait.
+pub async fn serve_connection(context: Context, stream: Stream, stop: CancellationToken) {
+    session::run(context, stream, stop).await;
+}
+
+/// A session runs as a task of its own, on any thread.
+#[allow(dead_code)]
+fn is_task(context: Context, stream: Stream, stop: CancellationToken) {
+    fn is_send(_: impl Send + 'static) {}
+    is_send(serve_connection(context, stream, stop));
+}

@@ -1,0 +1,123 @@
+//! SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2, §6.3.3, §6.4.1, §6.4.2).
+
+use super::reply::{Outcome, Reply};
+use super::selected::Selected;
+use super::session::{Opened, Session};
+use super::uid_chunks::chunks;
+use crate::codec::imap::response::ListLine;
+use crate::codec::imap::response_code::ResponseCode;
+use crate::mailstore::view::{View, ViewState};
+use crate::model::error::Error;
+use crate::model::flag::Flag;
+use crate::model::mailbox::{Mailbox, MailboxName};
+use crate::model::uid::{SeqNum, Uid};
+use std::sync::Arc;
+use unicode_normalization::UnicodeNormalization;
+
+/// A name as clients write it, in Net-Unicode (RFC 9051 §5.1).
+pub fn mailbox_name(text: &str) -> Result<MailboxName, Error> {
+    MailboxName::new(&text.nfc().collect::<String>())
+}
+
+impl Session {
+    /// A mailbox by its name. Hidden ones do not exist for IMAP.
+    pub async fn find_mailbox(&self, name: &MailboxName) -> Outcome<Mailbox> {
+        let user = self.user()?;
+        let found = self.context.mailstore.find_mailbox_by_name(user, name).await?;
+        let found = found.filter(|mailbox| !mailbox.hidden);
+        found.ok_or_else(|| Error::NotFound { what: "mailbox" }.into())
+    }
+
+    /// SELECT and EXAMINE. After a failure no mailbox is selected.
+    pub async fn select(&mut self, name: &str, read_only: bool, condstore: bool) -> Outcome {
+        if self.opened.take().is_some() {
+            self.untagged_ok(Some(&ResponseCode::Closed), "Previous mailbox closed");
+        }
+        self.enabled.condstore |= condstore;
+        let user = self.user()?;
+        let mailbox = self.find_mailbox(&mailbox_name(name)?).await?;
+        // Subscribed before the view is read: what happens in between rings.
+        let subscription = self.context.notifier.subscribe(user, mailbox.id);
+        let view = self.context.mailstore.view(user, mailbox.id).await?;
+        let state = view.state();
+        self.opened = Some(Opened {
+            id: mailbox.id,
+            name: mailbox.name.clone(),
+            uid_validity: state.uid_validity,
+            read_only,
+            selected: Selected::new(&state),
+            view: Arc::downgrade(&view),
+            subscription,
+        });
+        self.describe(&mailbox, &view, &state);
+        let code = if read_only { ResponseCode::ReadOnly } else { ResponseCode::ReadWrite };
+        Ok(Reply::ok(if read_only { "Examining" } else { "Selected" }).with(code))
+    }
+
+    fn describe(&mut self, mailbox: &Mailbox, view: &View, state: &ViewState) {
+        self.tell_flags(&state.keywords);
+        let is_rev2 = self.enabled.rev2;
+        let mut writer = self.writer();
+        writer.exists(state.uids.len());
+        if !is_rev2 {
+            // RFC 3501 §6.3.1 asks for it; RFC 9051 has no \Recent
+            writer.recent(0);
+            if let Some(number) = first_unseen(view, state) {
+                self.untagged_ok(Some(&ResponseCode::Unseen(number)), "First unseen");
+            }
+        }
+        let codes = [
+            (ResponseCode::UidValidity(state.uid_validity), "UIDs valid"),
+            (ResponseCode::UidNext(state.uid_next), "Predicted next UID"),
+            (ResponseCode::HighestModSeq(state.mod_seq.max(1)), "Highest"),
+        ];
+        for (code, text) in codes {
+            self.untagged_ok(Some(&code), text);
+        }
+        if is_rev2 {
+            // RFC 9051 §6.3.2: the name as the server writes it
+            let line = ListLine { name: mailbox.name.as_str(), ..ListLine::default() };
+            self.writer().list(&line);
+        }
+    }
+
+    /// CLOSE (which expunges) and UNSELECT.
+    pub async fn close(&mut self, expunges: bool) -> Outcome {
+        let user = self.user()?;
+        if let Some(opened) = &self.opened
+            && expunges
+            && !opened.read_only
+        {
+            // RFC 9051 §6.4.1: without EXPUNGE responses. The mailbox stays selected if it fails.
+            let (id, view) = (opened.id, opened.view.upgrade());
+            if view.is_none_or(|view| has_deleted(&view)) {
+                self.context.mailstore.expunge_deleted(user, id, None).await?;
+            }
+        }
+        self.opened = None;
+        Ok(Reply::ok("Closed"))
+    }
+}
+
+/// Whether CLOSE has something to do as far as this node knows. What others have flagged in this moment
+/// stays, as if it had been flagged after the CLOSE.
+fn has_deleted(view: &View) -> bool {
+    let mut found = false;
+    view.for_each(&view.state().uids, &mut |row| found |= row.flags.has(Flag::Deleted));
+    found
+}
+
+fn first_unseen(view: &View, state: &ViewState) -> Option<SeqNum> {
+    let mut first: Option<Uid> = None;
+    for chunk in chunks(&state.uids, 1024) {
+        view.for_each(&chunk, &mut |row| {
+            if first.is_none() && !row.flags.has(Flag::Seen) {
+                first = Some(row.uid);
+            }
+        });
+        if first.is_some() {
+            break;
+        }
+    }
+    state.uids.position(first?)
+}

@@ -1,0 +1,86 @@
+//! STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
+
+use super::message_set::expunge_issued;
+use super::reply::{Outcome, Reply};
+use super::selected::Expunges;
+use super::session::Session;
+use super::sync::Look;
+use super::uid_chunks::chunks;
+use crate::codec::imap::fetch_response::FetchWriter;
+use crate::codec::imap::response_code::ResponseCode;
+use crate::codec::imap::store::Store;
+use crate::model::uid::UidSet;
+
+impl Session {
+    /// STORE: one change for all messages, then the flags as they are now.
+    pub async fn store(&mut self, store: &Store) -> Outcome {
+        let user = self.user()?;
+        self.refuse_read_only()?;
+        let mailbox = self.opened()?.id;
+        let uids = self.resolve(&store.set, store.uid)?;
+        // RFC 7162 §3.1: UNCHANGEDSINCE enables CONDSTORE
+        self.enabled.condstore |= store.unchanged_since.is_some();
+        let expunges = if store.uid { Expunges::Allowed } else { Expunges::Held };
+        // What others have changed is told before, so that .SILENT hides only the client's own change.
+        self.sync(Look::View, Expunges::Held).await?;
+        let some_gone = !store.uid && self.has_expunged(&uids).await?;
+        let mailstore = &self.context.mailstore;
+        let stored = if uids.is_empty() {
+            crate::mailstore::flags::Stored::default()
+        } else {
+            let since = store.unchanged_since;
+            mailstore.store_flags(user, mailbox, &uids, &store.change, since).await?
+        };
+        let done = uids.difference(&stored.modified);
+        // RFC 7162 §3.1.3: with CONDSTORE the new MODSEQ is told, .SILENT or not
+        let is_told = !store.silent || self.enabled.condstore;
+        if let (Some(mod_seq), Some(opened)) = (stored.mod_seq, self.opened.as_mut()) {
+            // told below for each message anyway, or not to be told
+            opened.selected.silence(done.clone(), mod_seq);
+        }
+        self.sync(Look::Database, Expunges::Held).await?;
+        if is_told {
+            self.tell_stored(&done, store).await?;
+        }
+        if expunges == Expunges::Allowed {
+            self.sync(Look::View, expunges).await?;
+        }
+        if !stored.modified.is_empty() {
+            let modified = if store.uid {
+                stored.modified
+            } else {
+                self.opened()?.selected.numbers_of(&stored.modified)
+            };
+            return Ok(Reply::ok("Conditional").with(ResponseCode::Modified(modified)));
+        }
+        if some_gone {
+            return Err(expunge_issued().into());
+        }
+        Ok(Reply::ok("Stored"))
+    }
+
+    /// FETCH responses for the messages of a STORE, also for those it left as they were.
+    async fn tell_stored(&mut self, uids: &UidSet, store: &Store) -> Outcome<()> {
+        let utf8 = self.enabled.utf8_names();
+        let (with_flags, with_mod_seq) = (!store.silent, self.enabled.condstore);
+        for chunk in chunks(uids, 1024) {
+            let (opened, view) = self.opened_view().await?;
+            let mut numbers = opened.selected.numbers();
+            let mut lines = Vec::new();
+            view.for_each(&chunk, &mut |row| {
+                let Some(number) = numbers.of(row.uid) else { return };
+                let mut fetch = FetchWriter::begin(&mut lines, utf8, number);
+                fetch.uid(row.uid);
+                if with_mod_seq {
+                    fetch.mod_seq(row.mod_seq);
+                }
+                if with_flags {
+                    fetch.flags(&row.flags);
+                }
+                fetch.end();
+            });
+            self.stream.write(&lines).await?;
+        }
+        Ok(())
+    }
+}
