@@ -18,6 +18,8 @@ use subtle::ConstantTimeEq as _;
 pub struct Call {
     /// All parameters; ends with [`Params::finish`], which gives the caller.
     pub params: Params,
+    /// Values of query or body whose name the path has, too.
+    pub overridden: Map<String, Value>,
 }
 
 impl FromRequest<Context> for Call {
@@ -43,11 +45,14 @@ impl FromRequest<Context> for Call {
         content.values.remove("accessToken");
         let mut values = content.values;
         merge(&mut values, asked);
+        let mut overridden = Map::new();
         for (name, value) in &path {
-            values.insert(name.to_owned(), Value::String(value.to_owned()));
+            if let Some(other) = values.insert(name.to_owned(), Value::String(value.to_owned())) {
+                overridden.insert(name.to_owned(), other);
+            }
         }
         let params = Params::new(caller, values, content.files, content.body);
-        Ok(Self { params })
+        Ok(Self { params, overridden })
     }
 }
 

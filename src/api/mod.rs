@@ -26,10 +26,10 @@ pub mod reply;
 pub mod router;
 pub mod serve;
 pub mod settings;
-pub mod user_view;
-pub mod users;
 pub mod uid_sets;
 pub mod upload_fields;
+pub mod user_view;
+pub mod users;
 
 use crate::auth::Authenticator;
 use crate::auth::token::Tokens;

@@ -110,12 +110,14 @@ fn read_cursor(cursor: &str) -> Result<(String, u64), Problem> {
         Some([Value::String(key), Value::Number(page)]) => {
             Ok((key.clone(), page.as_u64().unwrap_or(1).clamp(1, 1 << 40)))
         }
-        _ => Err(Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "InternalDatabaseError",
-            "The cursor is not one of this server",
-        )),
+        _ => Err(foreign_cursor()),
     }
+}
+
+/// The answer to a cursor we did not make: 500, as the reference has it.
+pub fn foreign_cursor() -> Problem {
+    let text = "The cursor is not one of this server";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalDatabaseError", text)
 }
 
 #[cfg(test)]
