@@ -153,3 +153,54 @@ impl<'a> FetchWriter<'a> {
         self.writer.raw(b")");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::mime::section::Section;
+    use imap_codec::ResponseCodec;
+    use imap_codec::decode::Decoder as _;
+
+    #[test]
+    fn fetch_is_read_by_a_foreign_parser() {
+        let mut out = Vec::new();
+        let mut fetch = FetchWriter::begin(&mut out, false, 12);
+        fetch.flags(&FlagSet::from_names(["\\Seen", "$Junk"]));
+        fetch.uid(7);
+        fetch.internal_date(837_596_665_000);
+        fetch.rfc822_size(4286);
+        let fields = SectionText::HeaderFields(vec!["Date".into(), "X Y".into()]);
+        let mut body = BodySection {
+            section: Section { path: vec![1, 2], text: fields },
+            partial: Some((5, 10)),
+            peek: true,
+        };
+        fetch.section(&body, Some(b"a\r\nb"));
+        body.partial = None;
+        body.section = Section { path: vec![], text: SectionText::All };
+        fetch.section(&body, Some(b""));
+        body.section = Section { path: vec![3], text: SectionText::Mime };
+        fetch.section(&body, None);
+        fetch.named_string("RFC822.HEADER", Some(b"x"));
+        fetch.end();
+        let expected = "* 12 FETCH (FLAGS (\\Seen $Junk) UID 7 \
+            INTERNALDATE \"17-Jul-1996 09:44:25 +0000\" RFC822.SIZE 4286 \
+            BODY[1.2.HEADER.FIELDS (Date \"X Y\")]<5> {4}\r\na\r\nb BODY[] \"\" BODY[3.MIME] NIL \
+            RFC822.HEADER {1}\r\nx)\r\n";
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+        let (rest, _) = ResponseCodec::default().decode(&out).unwrap();
+        assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn octets_may_be_sent_between() {
+        let mut out = Vec::new();
+        let mut fetch = FetchWriter::begin(&mut out, false, 1);
+        fetch.named_literal_header("RFC822", 3);
+        out.extend_from_slice(b"abc");
+        let mut fetch = FetchWriter::resume(&mut out, false);
+        fetch.mod_seq(9);
+        fetch.end();
+        assert_eq!(out, b"* 1 FETCH (RFC822 {3}\r\nabc MODSEQ (9))\r\n");
+    }
+}

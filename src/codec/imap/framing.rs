@@ -328,9 +328,8 @@ impl Literal {
         let (tag, command) = tag_and_name(text);
         let words = text.splitn(4, |octet| *octet == b' ').collect::<Vec<_>>();
         // RFC 9051 §6.3.12: tag SP "APPEND" SP mailbox …; the first literal may be the mailbox
-        let is_message = command == "APPEND"
-            && words.get(2).is_some_and(|word| !word.starts_with(b"{"))
-            || (command == "APPEND" && before > 0);
+        let is_mailbox = before == 0 && words.get(2).is_none_or(|word| word.starts_with(b"{"));
+        let is_message = command == "APPEND" && !is_mailbox;
         Self {
             tag,
             command,
@@ -353,4 +352,138 @@ fn tag_and_name(command: &[u8]) -> (Option<String>, String) {
         .and_then(|name| std::str::from_utf8(name).ok())
         .map(str::to_ascii_uppercase);
     (tag, name.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What frames come, with literals accepted or refused by `accepts`, fed in pieces of these octets.
+    fn frames(input: &[u8], piece: usize, accepts: fn(&Literal) -> bool) -> Vec<String> {
+        let mut framer = Framer::new();
+        let mut seen = Vec::new();
+        for octets in input.chunks(piece) {
+            framer.feed(octets);
+            loop {
+                match framer.next_frame() {
+                    Frame::Incomplete => break,
+                    Frame::Command(command) => {
+                        seen.push(String::from_utf8_lossy(&command).into_owned());
+                    }
+                    Frame::TooLong { tag } => {
+                        seen.push(format!("long {}", tag.unwrap_or_default()))
+                    }
+                    Frame::Literal(literal) => {
+                        let Literal { tag, octets, synchronising, .. } = &literal;
+                        let tag = tag.as_deref().unwrap_or("?");
+                        seen.push(format!("{} {tag} {octets} {synchronising}", literal.command));
+                        if accepts(&literal) {
+                            framer.accept_literal();
+                        } else {
+                            framer.refuse_literal();
+                        }
+                    }
+                }
+            }
+        }
+        seen
+    }
+
+    /// As [`frames`], and the same however the octets arrive.
+    fn framed(input: &[u8], accepts: fn(&Literal) -> bool) -> Vec<String> {
+        let whole = frames(input, input.len(), accepts);
+        for piece in [1, 2, 3, 5, 7, 11, 100, 4096, 65_535] {
+            assert_eq!(frames(input, piece, accepts), whole, "pieces of {piece}");
+        }
+        whole
+    }
+
+    #[test]
+    fn commands_and_literals() {
+        let input = b"a NOOP\r\n\r\nb LOGIN {4}\r\nfr\r\n {2+}\r\nxy\r\nc IDLE\nd APPEND x ~{3+}\r\na\0b\r\n";
+        let seen = framed(input, |_| true);
+        let expected = [
+            "a NOOP",
+            "",
+            "LOGIN b 4 true",
+            "LOGIN b 2 false",
+            "b LOGIN {4}\r\nfr\r\n {2+}\r\nxy",
+            "c IDLE",
+            "APPEND d 3 false",
+            "d APPEND x ~{3+}\r\na\0b",
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn refused_literals_are_no_commands() {
+        let input = b"a X {9+}\r\nb LOGOUT {3+}\r\nc\r\n y\r\nd X {5}\r\ne NOOP\r\n\
+            f X {99999999999999999999}\r\ng NOOP {1}x\r\n";
+        let seen = framed(input, |_| false);
+        let expected =
+            ["X a 9 false", "X d 5 true", "e NOOP", "X f 18446744073709551615 true", "g NOOP {1}x"];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn long_lines_are_dropped_whole() {
+        let mut input = b"a SEARCH ".to_vec();
+        input.extend_from_slice(&b"x".repeat(3 * IMAP_LINE_OCTETS_MAX));
+        input.extend_from_slice(b" {8+}\r\nb NOOP\r\n and more\r\nc NOOP\r\nd ");
+        input.extend_from_slice(&b"y".repeat(IMAP_LINE_OCTETS_MAX - 2));
+        input.extend_from_slice(b"\ne ");
+        input.extend_from_slice(&b"y".repeat(IMAP_LINE_OCTETS_MAX - 2));
+        input.extend_from_slice(b"\r\nf NOOP\r\n");
+        let seen = framed(&input, |_| true);
+        let short = seen.iter().map(|frame| frame.get(..10).unwrap_or(frame)).collect::<Vec<_>>();
+        assert_eq!(short, ["long a", "c NOOP", "d yyyyyyyy", "long e", "f NOOP"]);
+    }
+
+    #[test]
+    fn lines_between_literals_count_together() {
+        let mut input = b"a SEARCH ".to_vec();
+        for _ in 0..3 {
+            input.extend_from_slice(&b"x".repeat(IMAP_LINE_OCTETS_MAX / 2 - 20));
+            input.extend_from_slice(b" {1+}\r\nz");
+        }
+        input.extend_from_slice(b"\r\nb NOOP\r\n");
+        let seen = framed(&input, |_| true);
+        assert_eq!(seen, ["SEARCH a 1 false", "SEARCH a 1 false", "long a", "b NOOP"]);
+    }
+
+    #[test]
+    fn bounds_of_literals() {
+        let literal = |text: &[u8], before| {
+            let marker = Marker::at_end(text).unwrap();
+            Literal::of(marker, text, before)
+        };
+        let max = 64 * 1024 * 1024;
+        assert!(literal(b"a APPEND INBOX {67108864}", 0).fits(max));
+        assert!(!literal(b"a APPEND INBOX {67108865}", 0).fits(max));
+        assert!(literal(b"a append {5}\r\nINBOX (\\Seen) {67108864}", 5).fits(max));
+        assert!(!literal(b"a APPEND {65537}", 0).fits(max));
+        assert!(
+            !literal(b"a LOGIN {65537+}", 0).fits(max) && literal(b"a LOGIN {65536}", 0).fits(max)
+        );
+        assert!(!literal(b"a SEARCH TEXT {65536}", 1024 * 1024).fits(max));
+        for no in [&b"a {}"[..], b"a {1", b"{-1}", b"{1+ }", b"{1++}", b"1}", b"{ 1}", b"{1}x"] {
+            assert_eq!(Marker::at_end(no), None);
+        }
+    }
+
+    #[test]
+    fn free_lines() {
+        let mut framer = Framer::new();
+        framer.feed(b"a IDLE\r\nDONE {3}\r");
+        assert!(matches!(framer.next_frame(), Frame::Command(_)));
+        assert_eq!(framer.next_line(), Line::Incomplete);
+        framer.feed(b"\nb NOOP\r\n");
+        assert_eq!(framer.next_line(), Line::Line(Bytes::from_static(b"DONE {3}")));
+        assert_eq!(framer.next_frame(), Frame::Command(Bytes::from_static(b"b NOOP")));
+        assert!(framer.is_at_start());
+        framer.feed(&b"z".repeat(IMAP_LINE_OCTETS_MAX + 1));
+        assert_eq!((framer.next_line(), framer.next_line()), (Line::TooLong, Line::Incomplete));
+        framer.feed(b"\r\nx\r\n");
+        assert_eq!(framer.next_line(), Line::Line(Bytes::from_static(b"x")));
+    }
 }

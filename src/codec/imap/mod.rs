@@ -15,7 +15,11 @@ pub mod list;
 pub mod mailbox_name;
 pub mod response;
 pub mod response_code;
+#[cfg(test)]
+mod response_tests;
 pub mod search;
 pub mod sequence_set;
 pub mod status;
 pub mod store;
+#[cfg(test)]
+mod tests;
