@@ -7,11 +7,16 @@ use super::{skeleton, structure, text, tree};
 use crate::model::limits::{MIME_DEPTH_MAX, MIME_PARTS_MAX};
 use crate::model::structure::{Part, Structure};
 
+/// Where the corpus is.
+pub(super) fn corpus_root() -> String {
+    #[expect(clippy::disallowed_methods, reason = "a test finds its corpus")]
+    let root = std::env::var("EIDER_CORPUS");
+    root.unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus").to_owned())
+}
+
 /// All messages of the corpus with their names; empty if there is no corpus.
 pub(super) fn corpus() -> Vec<(String, Vec<u8>)> {
-    #[expect(clippy::disallowed_methods, reason = "a test finds its corpus")]
-    let root = std::env::var("EIDER_CORPUS")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus").to_owned());
+    let root = corpus_root();
     let mut messages = Vec::new();
     let mut folders = vec![PathBuf::from(&root)];
     while let Some(folder) = folders.pop() {
