@@ -7,6 +7,7 @@ use super::page::{PageView, Position};
 use super::params::{Params, Unknown};
 use super::problem::{Problem, ProblemView, RefusalView};
 use super::reply::{Answer, Created, Reply, Success};
+use super::user_request::{CreateUserRequest, UpdateUserRequest};
 use super::user_view::{UserRow, UserView};
 use crate::directory::user::{Around, NewPassword, NewUser, NewUserAddress, UserFilter};
 use crate::model::error::Error;
@@ -119,64 +120,6 @@ pub fn tag_filter(p: &mut Params, name: &str) -> Vec<String> {
 
 fn cursor_id(key: &str) -> Result<UserId, Problem> {
     key.parse().map_err(|_| super::page::foreign_cursor())
-}
-
-/// What a user is created from.
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[allow(missing_docs, dead_code, reason = "documentation of the body only")]
-pub struct CreateUserRequest {
-    /// Letters, digits and `-`, joined by single `.` `_` `=` `:`; may be an address.
-    #[schema(min_length = 1, max_length = 128, example = "anna")]
-    pub username: String,
-    /// Empty or `false`: the user cannot log in.
-    #[schema(max_length = 256, example = "correct horse battery staple")]
-    pub password: String,
-    /// The password is a hash: argon2, bcrypt or pbkdf2.
-    pub hashed_password: Option<bool>,
-    /// Main address; by default the username, at the store's domain if it is none.
-    #[schema(example = "anna@example.com")]
-    pub address: Option<String>,
-    /// Create without an address.
-    pub empty_address: Option<bool>,
-    /// Language of the default mailboxes' names.
-    #[schema(example = "en")]
-    pub language: Option<String>,
-    #[schema(max_length = 256, example = "Anna Example")]
-    pub name: Option<String>,
-    /// The password has to be replaced after the first login.
-    pub require_password_change: Option<bool>,
-    /// Milliseconds messages are kept; 0 is for ever.
-    pub retention: Option<u64>,
-    /// 0 (all is spam) to 100 (nothing is).
-    pub spam_level: Option<u8>,
-    /// Octets; 0 is no limit.
-    #[schema(example = 1_073_741_824)]
-    pub quota: Option<u64>,
-    pub recipients: Option<u64>,
-    pub forwards: Option<u64>,
-    pub filters: Option<u64>,
-    pub received_max: Option<u64>,
-    pub imap_max_upload: Option<u64>,
-    pub imap_max_download: Option<u64>,
-    pub imap_max_connections: Option<u64>,
-    pub pop3_max_download: Option<u64>,
-    pub pop3_max_messages: Option<u64>,
-    pub from_whitelist: Option<Vec<String>>,
-    pub tags: Option<Vec<String>>,
-    /// Copy the tags to the address.
-    pub add_tags_to_address: Option<bool>,
-    pub upload_sent_messages: Option<bool>,
-    /// `imap`, `pop3`, `smtp`
-    pub disabled_scopes: Option<Vec<String>>,
-    /// Object of the owner.
-    pub meta_data: Option<Value>,
-    /// Object of the operator; users do not see it.
-    pub internal_data: Option<Value>,
-    /// For logs: the caller's session.
-    pub sess: Option<String>,
-    /// For logs: the end user's address.
-    pub ip: Option<String>,
 }
 
 /// Create a user
@@ -339,42 +282,6 @@ pub async fn show(State(ctx): State<Context>, call: Call) -> Answer {
     caller.authorize(Resource::Users, Grant::Read, user)?;
     let profile = ctx.directory.load_user(user).await?;
     Ok(Reply::json(&UserView::new(&profile, caller.sees_internal_fields())))
-}
-
-/// What a change of a user may hold; everything is optional.
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[allow(missing_docs, dead_code, reason = "documentation of the body only")]
-pub struct UpdateUserRequest {
-    /// Checked if given.
-    pub existing_password: Option<String>,
-    /// Ends all other tokens. Empty or `false`: the user cannot log in any more.
-    pub password: Option<String>,
-    pub hashed_password: Option<bool>,
-    pub language: Option<String>,
-    pub name: Option<String>,
-    pub retention: Option<u64>,
-    pub spam_level: Option<u8>,
-    pub quota: Option<u64>,
-    pub recipients: Option<u64>,
-    pub forwards: Option<u64>,
-    pub filters: Option<u64>,
-    pub received_max: Option<u64>,
-    pub imap_max_upload: Option<u64>,
-    pub imap_max_download: Option<u64>,
-    pub imap_max_connections: Option<u64>,
-    pub pop3_max_download: Option<u64>,
-    pub pop3_max_messages: Option<u64>,
-    pub from_whitelist: Option<Vec<String>>,
-    pub tags: Option<Vec<String>>,
-    pub upload_sent_messages: Option<bool>,
-    pub disabled_scopes: Option<Vec<String>>,
-    /// May neither log in nor receive.
-    pub disabled: Option<bool>,
-    /// May not log in.
-    pub suspended: Option<bool>,
-    pub meta_data: Option<Value>,
-    pub internal_data: Option<Value>,
 }
 
 /// Change a user

@@ -53,3 +53,6 @@ fn page<T>(mut rows: Vec<T>, total: u64, limit: usize, is_backwards: bool) -> Pa
     }
     Page { rows, total, has_more }
 }
+
+#[cfg(test)]
+mod tests;
