@@ -426,6 +426,22 @@ mod tests {
     }
 
     #[test]
+    fn any_octets_frame_the_same_however_they_come() {
+        let pieces: [&[u8]; 9] =
+            [b"{3+}\r\n", b"{2}\r\n", b"~{1+}\n", b"a b ", b"\r\n", b"\n", b"x", b"\r", b"{0}\r\n"];
+        let mut random = 7u32;
+        for _ in 0..300 {
+            let mut input = Vec::new();
+            for _ in 0..30 {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let at = usize::try_from(random >> 16).unwrap() % pieces.len();
+                input.extend_from_slice(pieces[at]);
+            }
+            framed(&input, |literal| literal.octets != 2 && literal.before < 6);
+        }
+    }
+
+    #[test]
     fn long_lines_are_dropped_whole() {
         let mut input = b"a SEARCH ".to_vec();
         input.extend_from_slice(&b"x".repeat(3 * IMAP_LINE_OCTETS_MAX));

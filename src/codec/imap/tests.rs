@@ -305,16 +305,32 @@ fn broken_commands_do_no_harm() {
     }
 }
 
-/// `imap-codec` agrees on what is a command, as far as it knows the extensions.
+/// `imap-codec` agrees on what is a command, but for extensions that it does not know or has switched off.
 #[test]
 fn foreign_parser_agrees() {
-    let mut unknown_to_it = Vec::new();
+    let unknown_to_it = [
+        " STARTTLS",
+        " NAMESPACE",
+        " ID ",
+        "CONDSTORE)",
+        "(USE ",
+        " LIST (",
+        " RETURN (",
+        "HIGHESTMODSEQ",
+        "~{",
+        "UID EXPUNGE",
+        "CHANGEDSINCE",
+        "UNCHANGEDSINCE",
+        "MODSEQ",
+        "OLDER",
+        "EMAILID",
+        "SAVED",
+        // a 64-bit size (RFC 9051), which RFC 3501 did not have
+        "99999999999",
+    ];
     for text in GOOD {
         let octets = format!("{text}\r\n");
-        if CommandCodec::default().decode(octets.as_bytes()).is_err() {
-            unknown_to_it.push(text.split(' ').nth(1).unwrap_or_default());
-        }
+        let agrees = CommandCodec::default().decode(octets.as_bytes()).is_ok();
+        assert!(agrees || unknown_to_it.iter().any(|part| text.contains(part)), "{text}");
     }
-    println!("not known to imap-codec: {unknown_to_it:?}");
-    assert!(unknown_to_it.len() < GOOD.len() / 2);
 }
