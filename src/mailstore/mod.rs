@@ -61,4 +61,6 @@ impl Mailstore {
 }
 
 #[cfg(test)]
+mod append_tests;
+#[cfg(test)]
 mod tests;

@@ -38,5 +38,13 @@ pub mod usage;
 pub mod users;
 pub mod watch;
 
+#[cfg(test)]
+mod explain_tests;
+#[cfg(test)]
+pub(crate) mod testing;
+
 pub use client::Storage;
 pub use field::{id_of, oid};
+
+#[cfg(test)]
+mod explains;
