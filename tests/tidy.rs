@@ -165,7 +165,9 @@ fn modules_use_lower_ranks_only() {
                 let Some(other) = rank(&used) else { continue };
                 let place = format!("{}:{number}", source.path);
                 if used != module && other >= own {
-                    broken.push(format!("{place}: `{module}` may not use `{used}`: not a lower rank"));
+                    broken.push(format!(
+                        "{place}: `{module}` may not use `{used}`: not a lower rank"
+                    ));
                 }
                 let denial = DENIED.iter().find(|(a, b, _)| *a == module && *b == used);
                 if let Some((_, _, reason)) = denial {
@@ -189,7 +191,8 @@ fn outside_crates_are_named_by_their_owners_only() {
             }
             for (name, owners) in CRATES {
                 let named = code.starts_with(&format!("use {name}::"))
-                    || code.contains(&format!("{name}::")) && !code.contains(&format!("::{name}::"))
+                    || code.contains(&format!("{name}::"))
+                        && !code.contains(&format!("::{name}::"))
                         && code.split(&format!("{name}::")).next().is_some_and(|before| {
                             !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
                         });
@@ -220,7 +223,11 @@ fn files_say_what_they_are_and_stay_short() {
         }
         for (number, line) in source.text.lines().enumerate() {
             if line.chars().count() > LINE_CHARS_MAX {
-                broken.push(format!("{}:{}: over {LINE_CHARS_MAX} characters", source.path, number + 1));
+                broken.push(format!(
+                    "{}:{}: over {LINE_CHARS_MAX} characters",
+                    source.path,
+                    number + 1
+                ));
             }
         }
     }

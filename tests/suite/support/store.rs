@@ -47,7 +47,7 @@ pub fn config(database: &str) -> Config {
     config.imap.listen = any();
     config.imap.listen_tls = any();
     config.lmtp.listen = any();
-    config.api.listen = any();
+    config.api.listen = vec![([127, 0, 0, 1], 0).into()];
     config.api.root_token = Some(ROOT_TOKEN.to_owned());
     config
 }

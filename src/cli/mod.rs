@@ -1,0 +1,103 @@
+//! The command line: serve, look at the configuration, manage users.
+
+mod serve;
+mod user;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config};
+
+/// What is printed for people and scripts goes through here.
+#[expect(clippy::print_stdout, reason = "the command line speaks on standard output")]
+pub(crate) fn say(line: impl std::fmt::Display) {
+    println!("{line}");
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "eider",
+    version,
+    about = "A mail store: LMTP in, IMAP and an HTTP API out, over MongoDB",
+    after_help = "Start with `eider serve`: it needs no configuration, starts a local database below \
+./eider-data and prints what to do next.\nEvery configuration key may be given by the environment: \
+EIDER_<SECTION>__<KEY>, e.g. EIDER_IMAP__LISTEN=0.0.0.0:143."
+)]
+struct Arguments {
+    /// Configuration file (TOML); without it defaults and the environment decide
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the store and serve until SIGTERM or SIGINT
+    Serve,
+    /// Look at the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Manage users (works beside a running store)
+    User {
+        #[command(subcommand)]
+        command: user::UserCommand,
+        /// JSON, one object a line, for scripts
+        #[arg(long, global = true)]
+        json: bool,
+    },
+    /// Print the OpenAPI document of the HTTP API
+    Openapi,
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say whether the configuration is right, and where it is not
+    Check,
+    /// Print the configuration in force as TOML, secrets redacted
+    Print,
+}
+
+/// Runs the command of the process's arguments.
+///
+/// # Errors
+/// What went wrong, in words for the operator.
+pub fn run() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let load = || config::load(arguments.config.as_deref());
+    match arguments.command {
+        Command::Serve => serve::run(load()?),
+        Command::Config { command: ConfigCommand::Check } => {
+            load()?;
+            say("the configuration is right");
+            Ok(())
+        }
+        Command::Config { command: ConfigCommand::Print } => {
+            say(load()?.print()?);
+            Ok(())
+        }
+        Command::User { command, json } => user::run(load()?, command, json),
+        Command::Openapi => {
+            say(crate::api::openapi::document().trim_end());
+            Ok(())
+        }
+        Command::Version => {
+            say(format_args!("eider {}", env!("CARGO_PKG_VERSION")));
+            Ok(())
+        }
+    }
+}
+
+/// A runtime for commands that talk to the database.
+fn block_on<F: Future<Output = anyhow::Result<()>>>(
+    config: &Config,
+    future: F,
+) -> anyhow::Result<()> {
+    crate::telemetry::start_logs(&config.log);
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}

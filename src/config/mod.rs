@@ -1,0 +1,186 @@
+//! The configuration: composed from each owner's `Settings`, loaded once at start.
+//!
+//! Defaults, then one TOML file, then the environment (`EIDER_<SECTION>__<KEY>`). Unknown keys are errors.
+
+mod load;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::telemetry::LogSettings;
+
+pub use load::load;
+
+/// One way in or out that a node offers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// IMAP sessions.
+    Imap,
+    /// LMTP delivery.
+    Lmtp,
+    /// The HTTP interface.
+    Api,
+}
+
+/// `[storage]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageSettings {
+    /// MongoDB connection string. Default: none, a local database below `data_dir` is started.
+    pub uri: Option<String>,
+    /// Database name. Default `eider`.
+    pub database: String,
+}
+
+impl Default for StorageSettings {
+    fn default() -> Self {
+        Self { uri: None, database: "eider".into() }
+    }
+}
+
+/// `[tls]`
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsSettings {
+    /// PEM file with the certificate chain. Default: a self-signed one made below `data_dir` on first start.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with its private key.
+    pub key: Option<PathBuf>,
+}
+
+/// Everything a node is told.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Folder for the local database, the certificate and the root token. Default `./eider-data`.
+    pub data_dir: PathBuf,
+    /// The name in greetings and Received lines. Default: the machine's host name.
+    pub hostname: Option<String>,
+    /// What this node does: `imap`, `lmtp`, `api`. Default: all.
+    pub roles: Vec<Role>,
+    /// The database.
+    pub storage: StorageSettings,
+    /// The certificate.
+    pub tls: TlsSettings,
+    /// The IMAP door.
+    pub imap: crate::imap::settings::Settings,
+    /// The LMTP door.
+    pub lmtp: crate::smtp::settings::Settings,
+    /// The HTTP door.
+    pub api: crate::api::settings::Settings,
+    /// Logs.
+    pub log: LogSettings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: "./eider-data".into(),
+            hostname: None,
+            roles: vec![Role::Imap, Role::Lmtp, Role::Api],
+            storage: StorageSettings::default(),
+            tls: TlsSettings::default(),
+            imap: crate::imap::settings::Settings::default(),
+            lmtp: crate::smtp::settings::Settings::default(),
+            api: crate::api::settings::Settings::default(),
+            log: LogSettings::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Rules across sections.
+    ///
+    /// # Errors
+    /// The key and what is wrong with it.
+    pub fn validate(&self) -> anyhow::Result<()> {
+        if self.roles.is_empty() {
+            anyhow::bail!("roles: a node without a role does nothing");
+        }
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            anyhow::bail!("tls.certificate and tls.key go together");
+        }
+        if self.storage.database.is_empty()
+            || self.storage.database.contains(['/', '\\', '.', ' ', '"', '$'])
+        {
+            anyhow::bail!("storage.database: {:?} is no database name", self.storage.database);
+        }
+        self.log.validate().map_err(|error| anyhow::anyhow!("log.level: {error}"))?;
+        self.lmtp.validate().map_err(|error| anyhow::anyhow!("lmtp.{error}"))?;
+        let imap = [&self.imap.listen, &self.imap.listen_tls];
+        let lmtp = [&self.lmtp.listen, &self.lmtp.listen_tls];
+        for address in imap.into_iter().chain(lmtp).flatten() {
+            if address.parse::<std::net::SocketAddr>().is_err() {
+                anyhow::bail!("listen: {address:?} is not ADDRESS:PORT, as in 127.0.0.1:1143");
+            }
+        }
+        // An open API must not be reachable from elsewhere (`reference/http-api.md` §0.4)
+        if !self.api.access_control {
+            for address in &self.api.listen {
+                if !address.ip().is_loopback() {
+                    anyhow::bail!(
+                        "api.access_control = false is allowed on loopback only, not on {address}"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of this node in greetings and Received lines.
+    pub fn host_name(&self) -> String {
+        let of_machine = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let name = self.hostname.clone().or_else(of_machine).unwrap_or_default();
+        let name: String = name.trim().chars().filter(|c| c.is_ascii_graphic()).collect();
+        if name.is_empty() { "localhost".into() } else { name }
+    }
+
+    /// The configuration in force as TOML, secrets redacted.
+    ///
+    /// # Errors
+    /// When it cannot be written as TOML: our own mistake.
+    pub fn print(&self) -> anyhow::Result<String> {
+        let mut shown = self.clone();
+        if shown.api.root_token.is_some() {
+            shown.api.root_token = Some("[redacted]".into());
+        }
+        if let Some(uri) = &shown.storage.uri {
+            shown.storage.uri = Some(redact_uri(uri));
+        }
+        Ok(toml::to_string(&shown)?)
+    }
+}
+
+/// A connection string without its password.
+fn redact_uri(uri: &str) -> String {
+    let Some((scheme, rest)) = uri.split_once("://") else { return "[redacted]".into() };
+    match rest.rsplit_once('@') {
+        Some((credentials, host)) => {
+            let user = credentials.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}:[redacted]@{host}")
+        }
+        None => uri.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_redacted() {
+        assert_eq!(redact_uri("mongodb://a:b@h/d"), "mongodb://a:[redacted]@h/d");
+        assert_eq!(redact_uri("mongodb://h/d"), "mongodb://h/d");
+    }
+
+    #[test]
+    fn an_open_api_stays_on_loopback() {
+        let mut config = Config::default();
+        config.api.access_control = false;
+        assert!(config.validate().is_ok());
+        config.api.listen = vec![([0, 0, 0, 0], 8080).into()];
+        assert!(config.validate().unwrap_err().to_string().contains("access_control"));
+    }
+}

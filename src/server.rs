@@ -1,0 +1,286 @@
+//! A node, put together and started: the function `main` and every test use.
+//!
+//! The only file that sees all handles; each door gets its own small context.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::auth::Authenticator;
+use crate::auth::password::Passwords;
+use crate::auth::token::{Lifetime, Tokens};
+use crate::clock::Clock;
+use crate::cluster::notifier::Notifier;
+use crate::config::{Config, Role};
+use crate::delivery::Delivery;
+use crate::directory::Directory;
+use crate::mailstore::Mailstore;
+use crate::net::listener::{self, Listener, Permits};
+use crate::net::tls::{self, TlsAcceptor};
+use crate::storage::Storage;
+use crate::storage::local::LocalDatabase;
+use crate::tasks::Tasks;
+use crate::{api, imap, smtp, telemetry};
+
+/// Time sessions and writes have to end when the node stops.
+const SHUTDOWN: Duration = Duration::from_secs(20);
+
+/// The bound addresses of each door.
+#[derive(Clone, Default, Debug)]
+pub struct Addresses {
+    /// IMAP with STARTTLS.
+    pub imap: Vec<SocketAddr>,
+    /// IMAP with TLS from the first octet.
+    pub imap_tls: Vec<SocketAddr>,
+    /// LMTP with STARTTLS.
+    pub lmtp: Vec<SocketAddr>,
+    /// LMTP with TLS from the first octet.
+    pub lmtp_tls: Vec<SocketAddr>,
+    /// HTTP.
+    pub api: Vec<SocketAddr>,
+}
+
+/// A started node.
+#[derive(Debug)]
+pub struct Running {
+    /// Where its doors are.
+    pub addresses: Addresses,
+    /// The file with the API's root token, when this node made or read one.
+    pub root_token_file: Option<PathBuf>,
+    tasks: Tasks,
+    local: Option<LocalDatabase>,
+}
+
+impl Running {
+    /// Tells sessions, waits for writes, then stops the local database.
+    pub async fn shutdown(self) {
+        self.tasks.shutdown(SHUTDOWN).await;
+        if let Some(local) = self.local {
+            local.stop().await;
+        }
+    }
+}
+
+/// The operations of a node, without doors; also what the command line works with.
+#[derive(Debug)]
+pub struct Operations {
+    /// Time.
+    pub clock: Clock,
+    /// Mailboxes and messages.
+    pub mailstore: Mailstore,
+    /// Users and addresses.
+    pub directory: Directory,
+    /// Logins.
+    pub authenticator: Authenticator,
+    /// Access tokens.
+    pub tokens: Tokens,
+    storage: Storage,
+    tasks: Tasks,
+    local: Option<LocalDatabase>,
+}
+
+impl Operations {
+    /// Opens the database, starting the local one when no URI is configured.
+    ///
+    /// # Errors
+    /// The database cannot be started or reached.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let tasks = Tasks::new();
+        let (uri, local) = match &config.storage.uri {
+            Some(uri) => (uri.clone(), None),
+            None => {
+                let local = LocalDatabase::start(&config.data_dir)
+                    .await
+                    .context("the local database does not start")?;
+                (local.uri().to_owned(), Some(local))
+            }
+        };
+        let storage = Storage::connect(&uri, &config.storage.database)
+            .await
+            .context("the database cannot be reached")?;
+        let clock = Clock::default();
+        let mailstore = Mailstore::new(storage.clone(), clock.clone(), tasks.clone());
+        let passwords = Passwords::new(clock.clone());
+        let authenticator = Authenticator::new(storage.clone(), passwords.clone(), clock.clone());
+        let lifetime =
+            Lifetime { ttl_s: config.api.token_ttl_s, lifetime_s: config.api.token_lifetime_s };
+        let tokens = Tokens::new(storage.clone(), clock.clone(), lifetime);
+        let directory =
+            Directory::new(storage.clone(), mailstore.clone(), passwords, clock.clone());
+        Ok(Self { clock, mailstore, directory, authenticator, tokens, storage, tasks, local })
+    }
+
+    /// Ends what [`Operations::open`] started.
+    pub async fn close(self) {
+        self.tasks.shutdown(SHUTDOWN).await;
+        if let Some(local) = self.local {
+            local.stop().await;
+        }
+    }
+}
+
+/// Starts a node; it serves when this returns.
+///
+/// # Errors
+/// The database is away, an address cannot be bound, the certificate cannot be read.
+pub async fn start(config: Config) -> anyhow::Result<Running> {
+    telemetry::start_metrics();
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("cannot make the folder {}", config.data_dir.display()))?;
+    let acceptor = acceptor(&config)?;
+    let operations = Operations::open(&config).await?;
+    match open_doors(&config, &operations, &acceptor).await {
+        Ok((addresses, root_token_file)) => Ok(Running {
+            addresses,
+            root_token_file,
+            tasks: operations.tasks,
+            local: operations.local,
+        }),
+        Err(error) => {
+            operations.close().await;
+            Err(error)
+        }
+    }
+}
+
+fn acceptor(config: &Config) -> anyhow::Result<TlsAcceptor> {
+    let (certificate, key) = match (&config.tls.certificate, &config.tls.key) {
+        (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
+        _ => {
+            let files = tls::self_signed(&config.data_dir)
+                .context("cannot make a self-signed certificate")?;
+            (files.certificate, files.key)
+        }
+    };
+    let tls = tls::server_config(&certificate, &key).context("cannot use the certificate")?;
+    Ok(TlsAcceptor::new(tls))
+}
+
+async fn open_doors(
+    config: &Config,
+    operations: &Operations,
+    acceptor: &TlsAcceptor,
+) -> anyhow::Result<(Addresses, Option<PathBuf>)> {
+    let mut addresses = Addresses::default();
+    let mut root_token_file = None;
+    if config.roles.contains(&Role::Imap) {
+        open_imap(config, operations, acceptor, &mut addresses)?;
+    }
+    if config.roles.contains(&Role::Lmtp) {
+        open_lmtp(config, operations, acceptor, &mut addresses)?;
+    }
+    if config.roles.contains(&Role::Api) {
+        let mut settings = config.api.clone();
+        if settings.root_token.is_none() {
+            let file = config.data_dir.join("root-token");
+            settings.root_token = Some(root_token(&file)?);
+            root_token_file = Some(file);
+        }
+        let context = api::Context {
+            mailstore: operations.mailstore.clone(),
+            directory: operations.directory.clone(),
+            authenticator: operations.authenticator.clone(),
+            tokens: operations.tokens.clone(),
+            clock: operations.clock.clone(),
+            settings: settings.into(),
+        };
+        addresses.api = api::serve::serve(context, &operations.tasks)
+            .await
+            .context("api.listen: cannot bind")?;
+    }
+    Ok((addresses, root_token_file))
+}
+
+/// Binds plain and TLS addresses of a door.
+fn bind(
+    plain: &[String],
+    with_tls: &[String],
+    acceptor: &TlsAcceptor,
+) -> anyhow::Result<(Vec<Listener>, Vec<SocketAddr>, Vec<SocketAddr>)> {
+    let mut listeners = Vec::new();
+    let mut bound = (Vec::new(), Vec::new());
+    for (addresses, tls, found) in
+        [(plain, None, &mut bound.0), (with_tls, Some(acceptor.clone()), &mut bound.1)]
+    {
+        for address in addresses {
+            let listener = Listener::bind(address, tls.clone())
+                .with_context(|| format!("cannot listen on {address}"))?;
+            found.push(listener.local_addr()?);
+            listeners.push(listener);
+        }
+    }
+    Ok((listeners, bound.0, bound.1))
+}
+
+fn open_imap(
+    config: &Config,
+    operations: &Operations,
+    acceptor: &TlsAcceptor,
+    addresses: &mut Addresses,
+) -> anyhow::Result<()> {
+    let settings = config.imap.clone();
+    let (listeners, plain, tls) = bind(&settings.listen, &settings.listen_tls, acceptor)?;
+    (addresses.imap, addresses.imap_tls) = (plain, tls);
+    let permits = Permits::new(settings.connections_max, b"* BYE [LIMIT] too many connections\r\n");
+    let notifier = Notifier::start(operations.storage.clone(), &operations.tasks);
+    let context = imap::Context::new(
+        operations.mailstore.clone(),
+        operations.authenticator.clone(),
+        notifier,
+        operations.clock.clone(),
+        settings,
+        Some(acceptor.clone()),
+    );
+    let stop = operations.tasks.stopping();
+    listener::serve("imap", listeners, permits, &operations.tasks, move |stream| {
+        imap::serve_connection(context.clone(), stream, stop.clone())
+    });
+    Ok(())
+}
+
+fn open_lmtp(
+    config: &Config,
+    operations: &Operations,
+    acceptor: &TlsAcceptor,
+    addresses: &mut Addresses,
+) -> anyhow::Result<()> {
+    let settings = config.lmtp.clone();
+    let (listeners, plain, tls) = bind(&settings.listen, &settings.listen_tls, acceptor)?;
+    (addresses.lmtp, addresses.lmtp_tls) = (plain, tls);
+    let hostname = config.host_name();
+    let delivery =
+        Delivery::new(operations.mailstore.clone(), operations.clock.clone(), hostname.as_str());
+    let context = smtp::Context {
+        directory: operations.directory.clone(),
+        delivery,
+        tasks: operations.tasks.clone(),
+        tls: Some(acceptor.clone()),
+        hostname: hostname.into(),
+        spool_dir: config.data_dir.join("spool"),
+        settings,
+    };
+    smtp::lmtp::serve(context, listeners);
+    Ok(())
+}
+
+/// The root token kept in a file only its owner may read; made on first start.
+fn root_token(file: &Path) -> anyhow::Result<String> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let about = || format!("the root token's file {}", file.display());
+    if let Ok(text) = std::fs::read_to_string(file) {
+        let token = text.trim();
+        anyhow::ensure!(!token.is_empty(), "{} is empty", about());
+        return Ok(token.to_owned());
+    }
+    let octets: [u8; 20] = rand::random();
+    let token: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+    let mut options = std::fs::OpenOptions::new();
+    let mut handle =
+        options.write(true).create_new(true).mode(0o600).open(file).with_context(about)?;
+    writeln!(handle, "{token}").with_context(about)?;
+    handle.sync_all().with_context(about)?;
+    Ok(token)
+}
