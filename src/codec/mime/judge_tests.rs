@@ -14,9 +14,7 @@ use super::structure;
 /// Messages about which we and Python think differently, and why we do.
 ///
 /// The recurring ones: `EMPTY`: a multipart without a single delimiter is a leaf for Python; IMAP
-/// has no such thing, and we show its body as text. `CUT`: in a multipart that is cut off, Python
-/// drops the last line end of the message; we drop only one that stands before a delimiter.
-/// `SAME`: a boundary used by two nested multiparts belongs to the inner one, as for Dovecot; for
+/// has no such thing, and we show its body as text. `SAME`: a boundary used by two nested multiparts belongs to the inner one, as for Dovecot; for
 /// Python to the outer one. `JUNK`: a line without colon ends the header for Python; for us and
 /// Dovecot only an empty line does.
 const EXPLAINED: &[(&str, &str)] = &[
@@ -25,25 +23,50 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("malformed/003.eml", SAME),
     ("malformed/004.eml", EMPTY),
     ("malformed/005.eml", "`--a----` opens a--- before it closes a--: the longest name wins"),
-    ("malformed/006.eml", CUT),
     ("malformed/007.eml", EMPTY),
-    ("malformed/008.eml", CUT),
-    ("malformed/009.eml", CUT),
-    ("malformed/011.eml", CUT),
-    ("malformed/012.eml", CUT),
     ("malformed/013.eml", SAME),
-    ("malformed/016.eml", CUT),
     ("malformed/017.eml", EMPTY),
     ("malformed/019.eml", JUNK),
     ("malformed/022.eml", JUNK),
     ("rfc/008.eml", "Python parses message/delivery-status, which is a leaf (RFC 3464 §2.1)"),
     ("thirdparty/004.eml", "an encoding is one token: `8 bit` is `8`"),
-    ("thirdparty/005.eml", CUT),
     ("thirdparty/012.eml", "a boundary folded inside its quotes is unfolded"),
     ("thirdparty/015.eml", EMPTY),
+    // The SpamAssassin corpus, by the beginning of the name (`EIDER_CORPUS` says where it is).
+    ("easy-ham-2/01324.", ADDRESS),
+    ("easy-ham-2/01325.", ADDRESS),
+    ("easy-ham-2/01326.", ADDRESS),
+    ("hard-ham-1/00199.", ADDRESS),
+    ("hard-ham-1/00247.", ADDRESS),
+    ("spam-1/00096.", ADDRESS),
+    ("spam-1/00133.", ADDRESS),
+    ("spam-1/00296.", ADDRESS),
+    ("spam-1/00297.", ADDRESS),
+    ("spam-1/00351.", ADDRESS),
+    ("spam-1/00368.", ADDRESS),
+    ("spam-1/00373.", ADDRESS),
+    ("spam-1/00467.", EMPTY),
+    ("spam-2/00011.", ADDRESS),
+    ("spam-2/00038.", ADDRESS),
+    ("spam-2/00080.", ADDRESS),
+    ("spam-2/00135.", ADDRESS),
+    ("spam-2/00136.", ADDRESS),
+    ("spam-2/00204.", "the semicolon before the parameters is missing"),
+    ("spam-2/00343.", ADDRESS),
+    ("spam-2/00344.", ADDRESS),
+    ("spam-2/00464.", ADDRESS),
+    ("spam-2/00528.", ADDRESS),
+    ("spam-2/00557.", ADDRESS),
+    ("spam-2/00778.", ADDRESS),
+    ("spam-2/00818.", ADDRESS),
+    ("spam-2/00929.", ADDRESS),
+    ("spam-2/00930.", ADDRESS),
+    ("spam-2/01135.", ADDRESS),
+    ("spam-2/01214.", EMPTY),
+    ("spam-2/01349.", ADDRESS),
 ];
 const EMPTY: &str = "a multipart without parts";
-const CUT: &str = "the last line end of a cut multipart";
+const ADDRESS: &str = "an address that is none; each reads into it what it likes";
 const SAME: &str = "nested multiparts with one boundary";
 const JUNK: &str = "a line without colon in a header";
 
@@ -187,6 +210,25 @@ fn addresses(list: &Wire) -> Vec<String> {
     list.items().iter().filter_map(one).filter(|address| !address.is_empty()).collect()
 }
 
+/// In a multipart that is cut off, Python drops the last line end of the message; we drop only one
+/// that stands before a delimiter. So the last part has one line end more with us.
+fn is_cut(our: &Json, their: &Json, content: &[u8]) -> bool {
+    let (Some(ours), Some(theirs)) = (our["octets"].as_u64(), their["octets"].as_u64()) else {
+        return false;
+    };
+    let line_end = if content.ends_with(b"\r\n") { 2 } else { 1 };
+    let mut moved = our.clone();
+    moved["octets"] = their["octets"].clone();
+    if !moved["lines"].is_null() && content.ends_with(b"\n") {
+        moved["lines"] = Json::from(our["lines"].as_u64().unwrap().saturating_sub(1));
+    }
+    let is_end = content.last().is_some_and(|octet| matches!(octet, b'\r' | b'\n'));
+    let is_equal = ["path", "type", "subtype", "encoding", "lines"]
+        .iter()
+        .all(|key| moved[key].is_null() || moved[key] == their[key]);
+    is_end && ours == theirs + line_end && is_equal
+}
+
 /// What differs between our wire forms and the judge's opinion, in words.
 fn differences(content: &[u8], judged: &Json) -> Vec<String> {
     let found = structure::parse(content);
@@ -198,7 +240,11 @@ fn differences(content: &[u8], judged: &Json) -> Vec<String> {
     if ours.len() != theirs.len() {
         differences.push(format!("{} parts, not {}", ours.len(), theirs.len()));
     }
+    let last = &ours[ours.len() - 1];
     for (our, their) in ours.iter().zip(theirs) {
+        if is_cut(our, their, content) && std::ptr::eq(our, last) {
+            continue;
+        }
         for key in ["path", "type", "subtype", "encoding", "octets", "lines"] {
             let is_comparable = !our[key].is_null() && !their[key].is_null();
             if is_comparable && our[key] != their[key] {
@@ -238,6 +284,7 @@ fn python_agrees_about_the_corpus() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut unexplained = Vec::new();
     let mut agreeing: Vec<&str> = EXPLAINED.iter().map(|(name, _)| *name).collect();
+    agreeing.retain(|explained| messages.keys().any(|name| name.starts_with(explained)));
     let mut judged_count = 0;
     for line in output.stdout.split(|octet| *octet == b'\n').filter(|line| !line.is_empty()) {
         let judged: Json = serde_json::from_slice(line).unwrap();
@@ -250,8 +297,8 @@ fn python_agrees_about_the_corpus() {
         if differences.is_empty() {
             continue;
         }
-        agreeing.retain(|explained| *explained != name);
-        if !EXPLAINED.iter().any(|(explained, _)| *explained == name) {
+        agreeing.retain(|explained| !name.starts_with(explained));
+        if !EXPLAINED.iter().any(|(explained, _)| name.starts_with(explained)) {
             unexplained.push(format!("{name} {form}: {}", differences.join("; ")));
         }
     }
