@@ -43,8 +43,9 @@ impl Tasks {
     {
         let inner = Arc::clone(&self.inner);
         let ending = self.inner.ending.clone();
+        // Boxed before it is wrapped: else each wrapper would hold room for a second copy of it.
+        let caught = AssertUnwindSafe(Box::pin(future)).catch_unwind();
         let supervised = async move {
-            let caught = AssertUnwindSafe(future).catch_unwind();
             tokio::select! {
                 biased;
                 outcome = caught => {

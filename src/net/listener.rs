@@ -131,8 +131,9 @@ async fn accept_all<H, F>(
         tasks.spawn(name, async move {
             let _permit = permit;
             let _open = OpenGauge::new(name);
-            if let Some(stream) = start(tcp, peer, tls).await {
-                handler(stream).await;
+            // Boxed, so that the state of the handshake is not kept for the life of the connection.
+            if let Some(stream) = Box::pin(start(tcp, peer, tls)).await {
+                Box::pin(handler(stream)).await;
             }
         });
     }
