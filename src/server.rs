@@ -112,6 +112,18 @@ impl Operations {
         Ok(Self { clock, mailstore, directory, authenticator, tokens, storage, tasks, local })
     }
 
+    /// Opens the database beside a running store: the local one is started only when no store runs on it.
+    ///
+    /// # Errors
+    /// The database cannot be started or reached.
+    pub async fn open_beside(config: &Config) -> anyhow::Result<Self> {
+        let mut config = config.clone();
+        if config.storage.uri.is_none() {
+            config.storage.uri = LocalDatabase::find_running(&config.data_dir);
+        }
+        Self::open(&config).await
+    }
+
     /// Ends what [`Operations::open`] started.
     pub async fn close(self) {
         self.tasks.shutdown(SHUTDOWN).await;

@@ -57,6 +57,7 @@ pub fn build(ctx: Context) -> Router {
     router
         .with_state(ctx)
         .route("/openapi.json", axum::routing::get(description))
+        .route("/metrics", axum::routing::get(async || crate::telemetry::render_metrics()))
         .merge(docs)
         .fallback(|uri: Uri| async move { middleware::not_found(uri.path()) })
         .method_not_allowed_fallback(|method: Method| async move {

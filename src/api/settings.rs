@@ -9,8 +9,6 @@ use std::net::SocketAddr;
 pub struct Settings {
     /// Addresses with plain HTTP. Default `["127.0.0.1:8080"]`.
     pub listen: Vec<SocketAddr>,
-    /// Addresses with HTTPS. Default: none.
-    pub listen_tls: Vec<SocketAddr>,
     /// Every request needs a token, but `/health` and the description of the API. Default true;
     /// false only while the API listens on loopback.
     pub access_control: bool,
@@ -26,7 +24,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
-            listen_tls: Vec::new(),
             access_control: true,
             root_token: None,
             token_ttl_s: 14 * 24 * 3600,

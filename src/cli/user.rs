@@ -63,7 +63,7 @@ pub(super) enum UserCommand {
 pub(super) fn run(config: Config, command: UserCommand, as_json: bool) -> anyhow::Result<()> {
     let opened = config.clone();
     block_on(&config, async move {
-        let operations = Operations::open(&opened).await?;
+        let operations = Operations::open_beside(&opened).await?;
         let done = execute(&operations, command, as_json).await;
         operations.close().await;
         done

@@ -57,9 +57,20 @@ impl LocalDatabase {
             return Err(error);
         }
         let (stop, tasks) = (CancellationToken::new(), Tasks::new());
-        let uri = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
+        let uri = uri_of(port);
         tasks.spawn("local database", supervise(server, child, stop.clone()));
         Ok(Self { uri, stop, tasks, _lock: lock })
+    }
+
+    /// Where the database of a store that runs on this data directory listens; `None`: no store runs there.
+    pub fn find_running(data_dir: &Path) -> Option<String> {
+        let file = OpenOptions::new().write(true).open(data_dir.join("database.lock")).ok()?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {}
+            Ok(()) | Err(TryLockError::Error(_)) => return None,
+        }
+        let port = std::fs::read_to_string(data_dir.join("database.port")).ok()?;
+        port.trim().parse().ok().map(uri_of)
     }
 
     /// Where it listens.
@@ -72,6 +83,10 @@ impl LocalDatabase {
         self.stop.cancel();
         self.tasks.shutdown(STOP * 2).await;
     }
+}
+
+fn uri_of(port: u16) -> String {
+    format!("mongodb://127.0.0.1:{port}/?directConnection=true")
 }
 
 fn io(error: std::io::Error) -> Error {
