@@ -1,7 +1,8 @@
 //! HTML to text, bounded in size, nesting and time.
 //!
-//! The renderer builds a document tree; only HTML that closes what it opens and is shallow is given
-//! to it. All else has its tags cut out, in one pass.
+//! The renderer builds a document tree and lays it out; it overflows on some tables and numbered
+//! lists. So only HTML of plain elements that closes what it opens and is shallow is given to it.
+//! All else has its tags cut out, in one pass.
 
 use mail_parser::decoders::html::html_to_text as strip_tags;
 
@@ -15,12 +16,38 @@ const RENDERED_DEPTH_MAX: usize = 64;
 const COLUMNS: usize = 78;
 
 /// Elements without an end tag.
-const VOID: [&str; 15] = [
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
-    "track", "wbr", "basefont",
-];
+const VOID: [&str; 5] = ["br", "hr", "img", "link", "meta"];
 /// Elements whose end tag may be left out.
-const IMPLIED: [&str; 10] = ["p", "li", "td", "th", "tr", "tbody", "thead", "dt", "dd", "option"];
+const IMPLIED: [&str; 2] = ["p", "li"];
+/// All other elements that are rendered.
+const PLAIN: [&str; 26] = [
+    "html",
+    "head",
+    "title",
+    "body",
+    "div",
+    "span",
+    "center",
+    "blockquote",
+    "ul",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "a",
+    "b",
+    "i",
+    "u",
+    "em",
+    "strong",
+    "small",
+    "font",
+    "code",
+    "tt",
+    "address",
+];
 
 /// Text of HTML, for previews and search.
 pub(super) fn to_text(html: &str) -> String {
@@ -50,9 +77,9 @@ pub(super) fn cut(text: &str, octets: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// Whether the elements are nested properly and not deeply, and tables are of sane size.
+/// Whether all elements are plain ones, nested properly and not deeply.
 fn is_tame(html: &str) -> bool {
-    if html.len() > RENDERED_OCTETS_MAX || has_wild_span(html) {
+    if html.len() > RENDERED_OCTETS_MAX {
         return false;
     }
     let mut open: Vec<String> = Vec::new();
@@ -76,24 +103,24 @@ fn is_tame(html: &str) -> bool {
         if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
             continue;
         }
-        if is_end {
-            if !close(&mut open, &name) {
-                return false;
-            }
-        } else if matches!(
-            name.as_str(),
-            "script" | "style" | "template" | "svg" | "math" | "frameset"
-        ) {
-            // Raw text and foreign content have rules of their own; styles are common, so skip them.
-            match after.split_once("</").filter(|_| name == "style") {
-                Some((_, end)) => rest = end,
-                None => return false,
-            }
-        } else if !VOID.contains(&name.as_str()) {
+        if VOID.contains(&name.as_str()) {
+            continue;
+        }
+        if name == "style" && !is_end {
+            // Raw text: nothing in it is an element but its own end.
+            let Some((_, end)) = after.split_once("</style>") else { return false };
+            rest = end;
+            continue;
+        }
+        let is_known = PLAIN.contains(&name.as_str()) || IMPLIED.contains(&name.as_str());
+        if !is_known || (is_end && !close(&mut open, &name)) {
+            return false;
+        }
+        if !is_end {
             open.push(name);
-            if open.len() > RENDERED_DEPTH_MAX {
-                return false;
-            }
+        }
+        if open.len() > RENDERED_DEPTH_MAX {
+            return false;
         }
     }
     true
@@ -110,27 +137,6 @@ fn close(open: &mut Vec<String>, name: &str) -> bool {
             return false;
         }
         open.pop();
-    }
-    false
-}
-
-/// `colspan` and `rowspan` other than small plain numbers make tables without bounds.
-fn has_wild_span(html: &str) -> bool {
-    let lower = html.to_ascii_lowercase();
-    let mut rest = lower.as_str();
-    while let Some(at) = rest.find("span") {
-        let (before, after) = rest.split_at(at);
-        rest = after.get(4..).unwrap_or_default();
-        if !(before.ends_with("col") || before.ends_with("row")) {
-            continue;
-        }
-        let number = rest.strip_prefix('=').unwrap_or("x");
-        let number = number.strip_prefix(['"', '\'']).unwrap_or(number);
-        let digits = number.bytes().take_while(u8::is_ascii_digit).count();
-        let is_plain = number.bytes().nth(digits).is_none_or(|next| b"\"' >/".contains(&next));
-        if !(1..=2).contains(&digits) || !is_plain {
-            return true;
-        }
     }
     false
 }
@@ -162,7 +168,10 @@ mod tests {
             "<a b=\"".repeat(50_000),
             "&#x110000;&#0;&bogus;&".repeat(1000),
             "<table><tr><td colspan=18446744073709551615>a<td colspan=9223372036854775807>".into(),
-            "<td colspan='&#57;99999999'>".into(),
+            "<ol start=9223372036854775807><li>a<li>b</ol>".into(),
+            "<ul><li>a</ul>".repeat(9000),
+            format!("{}a{}", "<ul>".repeat(64), "</ul>".repeat(64)),
+            format!("{}a{}", "<blockquote>".repeat(64), "</blockquote>".repeat(64)),
             "ä<".repeat(300_000),
             "<style>".into(),
             String::new(),
