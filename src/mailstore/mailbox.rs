@@ -112,8 +112,8 @@ impl Mailstore {
         mailboxes::find_by_name(self.storage(), user, name).await
     }
 
-    /// Creates a mailbox; parents are not created (the door does, where its protocol says so). A count, a UIDVALIDITY and
-    /// a transaction of two round trips: five round trips, two commits.
+    /// Creates a mailbox; parents are not created (the door does, where its protocol says so). Two look-ups, a count, a
+    /// UIDVALIDITY and a transaction of two round trips: seven round trips, two commits.
     ///
     /// # Errors
     /// `AlreadyExists`, `LimitReached`, `Unavailable`.
@@ -121,9 +121,13 @@ impl Mailstore {
         if mailboxes::find_by_name(self.storage(), user, &new.name).await?.is_some() {
             return Err(Error::AlreadyExists { what: "mailbox" });
         }
-        let subscribed_before = subscriptions::delete(self.storage(), user, &new.name).await?;
+        let name = new.name.clone();
+        let subscribed_before = subscriptions::exists(self.storage(), user, &name).await?;
         let new = NewMailbox { subscribed: new.subscribed || subscribed_before, ..new };
         let created = self.create_mailboxes(user, vec![new]).await?;
+        if subscribed_before {
+            subscriptions::delete(self.storage(), user, &name).await?;
+        }
         let missing = Error::Internal { reason: "a mailbox was not created", source: None };
         created.into_iter().next().ok_or(missing)
     }

@@ -12,6 +12,7 @@ pub mod mailbox;
 pub mod quota;
 pub mod view;
 mod views;
+mod writers;
 
 use crate::clock::Clock;
 use crate::storage::Storage;
@@ -33,6 +34,8 @@ struct Inner {
     queues: group_commit::Queues,
     /// Shared views of selected mailboxes.
     views: views::Views,
+    /// Turns of the writers of each user.
+    writers: writers::Writers,
 }
 
 impl Mailstore {
@@ -40,14 +43,15 @@ impl Mailstore {
     pub fn new(storage: Storage, clock: Clock, tasks: Tasks) -> Self {
         let queues = group_commit::Queues::default();
         let views = views::Views::default();
-        Self { inner: Arc::new(Inner { storage, clock, tasks, queues, views }) }
+        let writers = writers::Writers::default();
+        Self { inner: Arc::new(Inner { storage, clock, tasks, queues, views, writers }) }
     }
 
-    pub(crate) fn storage(&self) -> &Storage {
+    fn storage(&self) -> &Storage {
         &self.inner.storage
     }
 
-    pub(crate) fn clock(&self) -> &Clock {
+    fn clock(&self) -> &Clock {
         &self.inner.clock
     }
 
@@ -55,7 +59,11 @@ impl Mailstore {
         &self.inner.tasks
     }
 
-    pub(super) fn views(&self) -> &views::Views {
+    pub(super) fn writers(&self) -> &writers::Writers {
+        &self.inner.writers
+    }
+
+    fn views(&self) -> &views::Views {
         &self.inner.views
     }
 }

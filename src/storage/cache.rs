@@ -1,4 +1,6 @@
-//! A bounded cache of immutable stored octets, least recently used first out. It needs no invalidation.
+//! A bounded cache of immutable stored octets, least recently used first out.
+//!
+//! It needs no invalidation, but one: a content that was removed and stored again has its chunks elsewhere.
 
 use crate::model::id::ContentHash;
 use crate::storage::contents::Content;
@@ -95,6 +97,14 @@ impl Cache {
     pub(super) fn put_content(&self, hash: ContentHash, content: &Arc<Content>) {
         let octets = content.cost();
         self.put(Key::Content(hash), Value::Content(Arc::clone(content)), octets);
+    }
+
+    pub(super) fn remove_content(&self, hash: ContentHash) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = state.entries.remove(&Key::Content(hash)) {
+            state.order.remove(&entry.used);
+            state.octets -= entry.octets;
+        }
     }
 
     pub(super) fn chunk(&self, run: ObjectId, index: u32) -> Option<Bytes> {

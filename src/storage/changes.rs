@@ -16,7 +16,7 @@ use crate::model::error::Result;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::uid::{ModSeq, UidSet};
 use crate::storage::Storage;
-use crate::storage::field::{self, date, get_uid_set, int, oid};
+use crate::storage::field::{self, date, int, oid};
 use bson::{Document, doc};
 use mongodb::ClientSession;
 
@@ -93,29 +93,4 @@ pub async fn insert(
     }
     storage.changes().insert_many(changes.iter().map(record)).session(session).await?;
     Ok(())
-}
-
-/// UIDs expunged in a mailbox by changes with a ModSeq above `after`, and the lowest ModSeq still in the log above it.
-/// One query.
-///
-/// # Errors
-/// `Unavailable`.
-pub async fn expunged_since(
-    storage: &Storage,
-    user: UserId,
-    mailbox: MailboxId,
-    after: ModSeq,
-) -> Result<(UidSet, Option<ModSeq>)> {
-    let filter =
-        doc! { "user": oid(user), "mailbox": oid(mailbox), "mod_seq": { "$gt": int(after) } };
-    let mut cursor = storage.changes().find(filter).sort(doc! { "mod_seq": 1 }).await?;
-    let (mut ranges, mut lowest) = (Vec::new(), None);
-    while cursor.advance().await? {
-        let change = cursor.deserialize_current()?;
-        lowest.get_or_insert(field::get_count(&change, "mod_seq"));
-        if change.get_str("kind").is_ok_and(|kind| kind == Kind::Expunge.name()) {
-            ranges.extend_from_slice(get_uid_set(&change, "uids").ranges());
-        }
-    }
-    Ok((UidSet::from_ranges(ranges), lowest))
 }

@@ -1,7 +1,7 @@
 //! Reading a range of a content: only the skeleton chunks and attachment chunks it needs.
 
 use crate::codec::mime::skeleton;
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
 use crate::model::id::ContentHash;
 use crate::model::structure::{ByteRange, Hole};
 use crate::storage::contents::{Content, cut, decompress, find};
@@ -27,6 +27,18 @@ enum Stretch<'a> {
 /// # Errors
 /// `NotFound` when the content is gone, `Internal` when it cannot be read, `Unavailable`.
 pub async fn load_range(storage: &Storage, hash: &ContentHash, range: ByteRange) -> Result<Bytes> {
+    let is_cached = storage.cache().content(*hash).is_some();
+    match load(storage, hash, range).await {
+        // It may have been removed and stored again since: then its chunks are elsewhere
+        Err(Error::Internal { .. }) if is_cached => {
+            storage.cache().remove_content(*hash);
+            load(storage, hash, range).await
+        }
+        other => other,
+    }
+}
+
+async fn load(storage: &Storage, hash: &ContentHash, range: ByteRange) -> Result<Bytes> {
     let content = find(storage, hash).await?;
     let range = ByteRange { start: range.start, end: range.end.min(content.octets) };
     if range.octets() == 0 {

@@ -247,14 +247,6 @@ pub async fn lower_many(storage: &Storage, counts: &BTreeMap<ContentHash, u64>) 
     Ok(())
 }
 
-/// Lowers the count of one content, as [`lower_many`].
-///
-/// # Errors
-/// `Unavailable`; the count is too high then.
-pub async fn lower(storage: &Storage, hash: &ContentHash, by: u64) -> Result<()> {
-    lower_many(storage, &BTreeMap::from([(*hash, by)])).await
-}
-
 /// Deletes a content that nothing refers to, then what it referred to.
 async fn remove_garbage(storage: &Storage, hash: &ContentHash) -> Result<()> {
     let filter = doc! { "_id": hash_value(hash), "n": { "$lte": 0 } };

@@ -39,13 +39,3 @@ pub async fn remove(
     }
     Ok(counts)
 }
-
-/// Whether a user has any message. One round trip.
-///
-/// # Errors
-/// `Unavailable`.
-pub async fn exists(storage: &Storage, user: UserId) -> Result<bool> {
-    let messages = storage.messages();
-    let found = messages.find_one(doc! { "user": oid(user) }).projection(doc! { "_id": 1 });
-    Ok(found.await?.is_some())
-}

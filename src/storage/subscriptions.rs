@@ -28,6 +28,15 @@ pub async fn insert(storage: &Storage, user: UserId, name: &MailboxName) -> Resu
     }
 }
 
+/// Whether a name is remembered. One round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn exists(storage: &Storage, user: UserId, name: &MailboxName) -> Result<bool> {
+    let filter = doc! { "user": oid(user), "name": name.as_str() };
+    Ok(storage.subscriptions().find_one(filter).await?.is_some())
+}
+
 /// Forgets a name; whether it was there. One round trip and commit.
 ///
 /// # Errors

@@ -16,17 +16,20 @@ use crate::storage::error::{AWAY, has_label};
 use mongodb::ClientSession;
 use mongodb::error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use mongodb::options::ReadConcern;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A session inside a transaction, as the functions of the collections take it.
 pub type Session = ClientSession;
 
-/// Attempts of the whole transaction before it is `Unavailable`; writers of one mailbox on several nodes conflict.
-const ATTEMPTS_MAX: u32 = 24;
+/// Attempts of the whole transaction before it is `Unavailable`. Writers of one mailbox conflict in their first statement, so
+/// an attempt in vain is cheap; one that waits long between its attempts never wins against busy ones.
+const ATTEMPTS_MAX: u32 = 1000;
+/// After so long no further attempt is made: a client waits, and the database may be away.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// Attempts to learn whether a commit happened.
 const COMMIT_ATTEMPTS_MAX: u32 = 5;
 /// The longest pause between two attempts.
-const PAUSE_MS_MAX: u64 = 250;
+const PAUSE_MS_MAX: u64 = 32;
 
 /// Runs a body in a transaction with snapshot reads and commits it durably; gives a future of the body's result.
 ///
@@ -55,6 +58,7 @@ pub(crate) use run_transaction as run;
 pub struct Attempts {
     session: Session,
     made: u32,
+    since: Instant,
 }
 
 impl Attempts {
@@ -63,7 +67,8 @@ impl Attempts {
     /// # Errors
     /// `Unavailable`.
     pub async fn new(storage: &Storage) -> Result<Self> {
-        Ok(Self { session: storage.client().start_session().await?, made: 0 })
+        let session = storage.client().start_session().await?;
+        Ok(Self { session, made: 0, since: Instant::now() })
     }
 
     /// Starts the next attempt; no round trip.
@@ -99,7 +104,7 @@ impl Attempts {
         if !has_label(&failure, TRANSIENT_TRANSACTION_ERROR) {
             return Some(Err(failure));
         }
-        if self.made < ATTEMPTS_MAX {
+        if self.made < ATTEMPTS_MAX && self.since.elapsed() < PATIENCE {
             return None;
         }
         Some(Err(Error::unavailable(AWAY, failure)))
@@ -122,7 +127,7 @@ async fn commit(session: &mut Session) -> Result<()> {
 }
 
 async fn pause(attempt: u32) {
-    let bound = (2u64 << attempt.min(8)).min(PAUSE_MS_MAX);
-    let ms = rand::random_range(1..=bound);
-    tokio::time::sleep(Duration::from_millis(ms)).await;
+    let bound = (1000u64 << attempt.min(8)).min(PAUSE_MS_MAX * 1000);
+    let pause = Duration::from_micros(rand::random_range(100..=bound));
+    tokio::time::sleep(pause).await;
 }
