@@ -10,9 +10,18 @@ use crate::model::structure::{ByteRange, Part};
 const UNREAD_MESSAGE: &[u8] = b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) \
     (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)";
 
-/// Writes the structure of a part; `is_extended` makes it BODYSTRUCTURE.
-pub(super) fn write(content: &[u8], part: &Part, is_extended: bool, out: &mut Vec<u8>) {
-    let header = slice(content, part.header);
+/// How a structure is written.
+#[derive(Clone, Copy)]
+pub(super) struct Form {
+    /// BODYSTRUCTURE; else BODY.
+    pub(super) is_extended: bool,
+    /// Without anything that is as long as the sender likes: parameters, envelopes, descriptions.
+    pub(super) is_bare: bool,
+}
+
+/// Writes the structure of a part.
+pub(super) fn write(content: &[u8], part: &Part, form: Form, out: &mut Vec<u8>) {
+    let header = header_of(content, part, form);
     let structured = |name: &str| first(header, name).map(Structured::parse);
     // Parameters of a broken Content-Type belong to no known type.
     let content_type =
@@ -20,22 +29,22 @@ pub(super) fn write(content: &[u8], part: &Part, is_extended: bool, out: &mut Ve
     out.push(b'(');
     if part.is_multipart() {
         for child in &part.children {
-            write(content, child, is_extended, out);
+            write(content, child, form, out);
         }
         out.push(b' ');
         string(part.media_subtype.as_bytes(), out);
-        if is_extended {
+        if form.is_extended {
             out.push(b' ');
             parameters(&content_type, false, out);
         }
     } else {
-        leaf(content, part, &content_type, is_extended, out);
-        if is_extended {
+        leaf(content, part, &content_type, form, out);
+        if form.is_extended {
             out.push(b' ');
             nstring(first(header, "content-md5").map(unfold).as_deref(), out);
         }
     }
-    if is_extended {
+    if form.is_extended {
         out.push(b' ');
         disposition(structured("content-disposition"), out);
         out.push(b' ');
@@ -46,21 +55,18 @@ pub(super) fn write(content: &[u8], part: &Part, is_extended: bool, out: &mut Ve
     out.push(b')');
 }
 
+fn header_of<'a>(content: &'a [u8], part: &Part, form: Form) -> &'a [u8] {
+    if form.is_bare { &[] } else { slice(content, part.header) }
+}
+
 fn slice(content: &[u8], range: ByteRange) -> &[u8] {
     let bounds = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
     bounds.and_then(|(start, end)| content.get(start..end)).unwrap_or_default()
 }
 
 /// The fields of a part that is no multipart, up to the line count.
-fn leaf(
-    content: &[u8],
-    part: &Part,
-    content_type: &Structured,
-    is_extended: bool,
-    out: &mut Vec<u8>,
-) {
-    let header = slice(content, part.header);
-    let body = slice(content, part.body);
+fn leaf(content: &[u8], part: &Part, content_type: &Structured, form: Form, out: &mut Vec<u8>) {
+    let header = header_of(content, part, form);
     let is_text = part.media_type == "text";
     string(part.media_type.as_bytes(), out);
     out.push(b' ');
@@ -79,16 +85,16 @@ fn leaf(
         out.push(b' ');
         match part.children.first() {
             Some(inner) => {
-                envelope::write(&Named::read(slice(content, inner.header)), out);
+                envelope::write(&Named::read(header_of(content, inner, form)), out);
                 out.push(b' ');
-                write(content, inner, is_extended, out);
+                write(content, inner, form, out);
             }
             None => out.extend_from_slice(UNREAD_MESSAGE),
         }
     }
     if is_text || is_message_type(part) {
         out.push(b' ');
-        number(lines(body), out);
+        number(lines(slice(content, part.body)), out);
     }
 }
 
@@ -167,7 +173,8 @@ mod tests {
 
     fn wire(message: &str, is_extended: bool) -> String {
         let mut out = Vec::new();
-        write(message.as_bytes(), &parse(message.as_bytes()), is_extended, &mut out);
+        let form = Form { is_extended, is_bare: false };
+        write(message.as_bytes(), &parse(message.as_bytes()), form, &mut out);
         String::from_utf8(out).unwrap()
     }
 

@@ -136,6 +136,8 @@ fn check(name: &str, content: &[u8]) -> Structure {
             }
         }
     }
+    let octets = [stored.len(), found.envelope.len(), found.body.len(), found.bodystructure.len()];
+    assert!(octets.iter().sum::<usize>() < 10 * 1024 * 1024, "{name} {octets:?}");
     assert!(found.summary.preview.chars().count() <= 128);
     found
 }
@@ -211,6 +213,13 @@ fn hostile_messages_are_bounded() {
         ("parameters", format!("Content-Type: a/b{}\r\n\r\n", "; a*1*=b".repeat(100_000))),
         ("boundary of spaces", "Content-Type: multipart/x; boundary=\"  \"\r\n\r\n--\r\n".into()),
         ("nul", "Subject: a\0b\r\n\0\r\n\r\n\0".into()),
+        ("addresses", format!("To: {}\r\n\r\n", "a@b, ".repeat(300_000))),
+        (
+            "names",
+            multipart("b")
+                + &format!("--b\r\nContent-Type: a/b; name={}\r\n\r\n", "n".repeat(2000))
+                    .repeat(5000),
+        ),
         ("references", format!("References: {}\r\n\r\n", "<a".repeat(300_000))),
     ] {
         check(name, content.as_bytes());

@@ -12,9 +12,21 @@ use crate::model::structure::{ByteRange, Part};
 
 /// Reads any octets as a message; `depth` of the tree is at most [`MIME_DEPTH_MAX`] + 1.
 pub(super) fn parse(content: &[u8]) -> Part {
-    let mut parser = Parser { content, at: 0, open: HashMap::new(), levels: 0, parts: 0 };
+    let mut parser = Parser {
+        content,
+        at: 0,
+        open: HashMap::new(),
+        levels: 0,
+        parts: 0,
+        names: NAMES_OCTETS_MAX,
+    };
     parser.part(Default::TextPlain, 0).0
 }
+
+/// Octets of all file names and content ids of one message.
+const NAMES_OCTETS_MAX: usize = 1024 * 1024;
+/// Characters of one token; RFC 6838 §4.2 allows 127 for a type.
+const TOKEN_OCTETS_MAX: usize = 127;
 
 /// Type of a part without Content-Type.
 #[derive(Clone, Copy)]
@@ -43,6 +55,8 @@ struct Parser<'a> {
     open: HashMap<Vec<u8>, Vec<usize>>,
     levels: usize,
     parts: usize,
+    /// Octets of file names and content ids that may still be kept.
+    names: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -54,6 +68,7 @@ impl<'a> Parser<'a> {
         let (mut part, boundary) =
             describe(self.content.get(start..body).unwrap_or_default(), default);
         part.header = range(start, body);
+        self.bound_names(&mut part);
         let is_nested = depth < MIME_DEPTH_MAX && self.parts < MIME_PARTS_MAX;
         let ended = match (ended_in_header, boundary) {
             (Some(ended), _) => ended,
@@ -79,6 +94,16 @@ impl<'a> Parser<'a> {
             part.children.push(only_text(part.body));
         }
         (part, ended)
+    }
+
+    /// Drops names once those of all parts together are too long to be stored with the tree.
+    fn bound_names(&mut self, part: &mut Part) {
+        let octets =
+            [&part.filename, &part.content_id].into_iter().flatten().map(String::len).sum();
+        match self.names.checked_sub(octets) {
+            Some(left) => self.names = left,
+            None => (part.filename, part.content_id) = (None, None),
+        }
     }
 
     fn multipart(&mut self, part: &mut Part, boundary: Vec<u8>, depth: usize) -> Ended {
@@ -221,7 +246,7 @@ pub(super) fn media_type(content_type: &Structured) -> Option<(String, String)> 
     // Some programs forget the semicolon before the parameters.
     let sub = rest.split_ascii_whitespace().next()?;
     let is_token = |text: &str| {
-        !text.is_empty()
+        (1..=TOKEN_OCTETS_MAX).contains(&text.len())
             && text
                 .bytes()
                 .all(|octet| octet.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&octet))
@@ -244,7 +269,10 @@ fn describe(block: &[u8], default: Default) -> (Part, Option<Vec<u8>>) {
     let part = Part {
         media_type,
         media_subtype,
-        charset: content_type.decoded("charset").unwrap_or_default().trim().to_ascii_lowercase(),
+        charset: content_type
+            .decoded("charset")
+            .map(|charset| token(charset.trim()))
+            .unwrap_or_default(),
         encoding: transfer_encoding(block),
         filename: disposition
             .as_ref()
@@ -252,7 +280,7 @@ fn describe(block: &[u8], default: Default) -> (Part, Option<Vec<u8>>) {
             .or_else(|| content_type.decoded("name"))
             .filter(|name| !name.is_empty()),
         disposition: disposition
-            .map(|disposition| lowercase(&disposition.value))
+            .map(|disposition| token(&String::from_utf8_lossy(&disposition.value)))
             .filter(|value| !value.is_empty()),
         content_id: first(block, "content-id")
             .map(|value| String::from_utf8_lossy(&header::unfold(value)).into_owned())
@@ -274,13 +302,14 @@ fn boundary(content_type: &Structured) -> Option<Vec<u8>> {
 
 fn transfer_encoding(block: &[u8]) -> String {
     let value = first(block, "content-transfer-encoding").map(Structured::parse);
-    let text = value.map(|value| lowercase(&value.value)).unwrap_or_default();
-    match text.split_ascii_whitespace().next() {
-        Some(token) => token.to_owned(),
+    let value = value.map(|value| value.value).unwrap_or_default();
+    match String::from_utf8_lossy(&value).split_ascii_whitespace().next() {
+        Some(encoding) => token(encoding),
         None => "7bit".to_owned(),
     }
 }
 
-fn lowercase(value: &[u8]) -> String {
-    String::from_utf8_lossy(value).to_ascii_lowercase()
+/// Lowercase and not too long.
+fn token(text: &str) -> String {
+    super::html::cut(text, TOKEN_OCTETS_MAX).to_ascii_lowercase()
 }

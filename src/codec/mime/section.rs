@@ -1,5 +1,7 @@
 //! `BODY[section]` (RFC 9051 §6.4.5) to ranges of octets.
 
+use std::collections::HashSet;
+
 use super::header::fields;
 use super::tree;
 use crate::model::structure::{ByteRange, Part};
@@ -69,10 +71,13 @@ pub fn locate(root: &Part, section: &Section) -> Option<Located> {
 ///
 /// Names match in any case; lines that are no field count as others.
 pub fn select_fields(header: &[u8], names: &[String], keep_named: bool) -> Vec<u8> {
+    // A set: a client may ask for thousands of names in a header of millions of fields.
+    let names: HashSet<Vec<u8>> =
+        names.iter().map(|name| name.to_ascii_lowercase().into_bytes()).collect();
     let mut out = Vec::new();
     for field in fields(header) {
-        let is_named = !field.name.is_empty()
-            && names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(field.name));
+        let is_named =
+            !field.name.is_empty() && names.contains(field.name.to_ascii_lowercase().as_slice());
         if is_named != keep_named {
             continue;
         }

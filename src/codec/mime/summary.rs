@@ -14,10 +14,12 @@ const PREVIEW_CHARS: usize = 128;
 const PREVIEW_OCTETS_READ: usize = 32 * 1024;
 /// Message ids kept of In-Reply-To and References.
 const REFERENCES_MAX: usize = 100;
-/// Characters kept of a subject, a name or an address.
-const TEXT_CHARS_MAX: usize = 1000;
+/// Characters kept of a subject.
+const SUBJECT_CHARS_MAX: usize = 1000;
+/// Characters kept of a name or an address (RFC 5321 §4.5.3.1 allows 64 + 1 + 255).
+const ADDRESS_CHARS_MAX: usize = 320;
 /// Addresses kept of one field.
-const ADDRESSES_MAX: usize = 500;
+const ADDRESSES_MAX: usize = 200;
 /// Octets of a message id that is kept; a line has no more (RFC 5322 §2.1.1).
 const MESSAGE_ID_OCTETS_MAX: usize = 998;
 
@@ -33,7 +35,7 @@ pub(super) fn read(content: &[u8], root: &Part, named: &Named<'_>) -> Summary {
         }
     }
     Summary {
-        subject: shortened(named.subject.map(word::decode).unwrap_or_default()),
+        subject: shortened(named.subject.map(word::decode).unwrap_or_default(), SUBJECT_CHARS_MAX),
         from: if from.is_empty() { addresses(named.sender) } else { from },
         to: addresses(named.to),
         cc: addresses(named.cc),
@@ -47,8 +49,8 @@ pub(super) fn read(content: &[u8], root: &Part, named: &Named<'_>) -> Summary {
     }
 }
 
-fn shortened(text: String) -> String {
-    match text.char_indices().nth(TEXT_CHARS_MAX) {
+fn shortened(text: String, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
         Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
         None => text,
     }
@@ -68,11 +70,14 @@ fn addresses(field: Option<&[u8]>) -> Vec<NamedAddress> {
             let local = word::decode(&address.mailbox);
             let domain = domain(&word::decode(&address.host));
             NamedAddress {
-                name: shortened(word::decode(&address.name)),
-                address: shortened(match domain.is_empty() {
-                    true => local,
-                    false => format!("{local}@{domain}"),
-                }),
+                name: shortened(word::decode(&address.name), ADDRESS_CHARS_MAX),
+                address: shortened(
+                    match domain.is_empty() {
+                        true => local,
+                        false => format!("{local}@{domain}"),
+                    },
+                    ADDRESS_CHARS_MAX,
+                ),
             }
         })
         .collect()
