@@ -94,7 +94,10 @@ async fn concurrent_writers_keep_uids_in_commit_order() {
 /// `OK [APPENDUID validity uid] …`
 fn appended_uid(status: &str) -> u32 {
     let code = status.split("APPENDUID ").nth(1).unwrap_or_else(|| panic!("{status}"));
-    code.split([' ', ']']).nth(1).and_then(|uid| uid.parse().ok()).unwrap_or_else(|| panic!("{status}"))
+    code.split([' ', ']'])
+        .nth(1)
+        .and_then(|uid| uid.parse().ok())
+        .unwrap_or_else(|| panic!("{status}"))
 }
 
 /// Looks again and again until all messages are there; every look must extend the last one.

@@ -42,7 +42,17 @@ async fn another_users_objects_do_not_exist() {
         ("POST", messages.clone()),
     ];
     for (method, path) in &foreign {
-        let (status, body) = api.raw(method, path, "application/json", b"{}").await;
+        let body = match (*method, path.rsplit('/').next()) {
+            ("POST", Some("addresses")) => r#"{"address":"eve2@example.com"}"#,
+            ("POST", Some("mailboxes")) => r#"{"path":"new"}"#,
+            ("POST", _) => r#"{"subject":"forged"}"#,
+            ("PUT", Some("1")) => r#"{"seen":true}"#,
+            ("PUT", _) => r#"{"name":"forged"}"#,
+            _ => "",
+        };
+        let body =
+            if path.ends_with(&inbox) && *method == "PUT" { r#"{"path":"x"}"# } else { body };
+        let (status, body) = api.raw(method, path, "application/json", body.as_bytes()).await;
         assert_eq!(status, 403, "{method} {path}: {}", String::from_utf8_lossy(&body));
     }
     // her own path with his mailbox: not found, and nothing of it is shown

@@ -17,7 +17,8 @@ async fn a_message_by_lmtp_is_read_over_imap_and_the_api() {
     let body = imap.body(1).await;
     assert!(body.ends_with(&message), "the octets come back as they came");
     let prefix = String::from_utf8(body[..body.len() - message.len()].to_vec()).unwrap();
-    for field in ["Return-Path: <sender@example.org>", "Delivered-To: anna@example.com", "Received: "]
+    for field in
+        ["Return-Path: <sender@example.org>", "Delivered-To: anna@example.com", "Received: "]
     {
         assert!(prefix.contains(field), "{prefix}");
     }

@@ -14,7 +14,8 @@ async fn imaplib_walks_the_base_commands() {
     store.create_user("anna").await;
     let port = store.imap_address().port().to_string();
     let said =
-        judge::run("python3", &[&script("imap_journey.py"), "127.0.0.1", &port, "anna", PASSWORD]).await;
+        judge::run("python3", &[&script("imap_journey.py"), "127.0.0.1", &port, "anna", PASSWORD])
+            .await;
     assert!(said.contains(" passed, 0 failed"), "{said}");
     store.stop().await;
 }
@@ -78,8 +79,11 @@ async fn mbsync_mirrors_both_ways() {
     imap.ok("STORE 1:100 +FLAGS.SILENT (\\Deleted)").await;
     imap.ok("EXPUNGE").await;
     let new = folder.join("mail/INBOX/new/1.local");
-    std::fs::write(&new, corpus::message("from-here").split(|o| *o == b'\r').collect::<Vec<_>>().concat())
-        .unwrap();
+    std::fs::write(
+        &new,
+        corpus::message("from-here").split(|o| *o == b'\r').collect::<Vec<_>>().concat(),
+    )
+    .unwrap();
     judge::run("mbsync", &["-q", "-c", &settings, "all"]).await;
     assert_eq!(local(&folder).len(), MIRRORED - 99);
     imap.ok("NOOP").await;

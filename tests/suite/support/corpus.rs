@@ -90,7 +90,8 @@ pub fn with_attachment(subject: &str, decoded: &[u8]) -> Vec<u8> {
 }
 
 fn built_in() -> Vec<Sample> {
-    let data: Vec<u8> = (0..200_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let data: Vec<u8> =
+        (0..200_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     vec![
         Sample { name: "plain".into(), octets: message("plain") },
         Sample { name: "attachment".into(), octets: with_attachment("attachment", &data) },

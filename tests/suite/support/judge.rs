@@ -21,7 +21,9 @@ pub async fn output(program: &str, arguments: &[&str]) -> Output {
     let run = Command::new(program).args(arguments).kill_on_drop(true).output();
     match tokio::time::timeout(std::time::Duration::from_secs(300), run).await {
         Ok(Ok(output)) => output,
-        Ok(Err(error)) => panic!("{program} cannot be run ({error}): scripts/setup test installs it"),
+        Ok(Err(error)) => {
+            panic!("{program} cannot be run ({error}): scripts/setup test installs it")
+        }
         Err(_) => panic!("{program} {arguments:?} did not end within 300 s"),
     }
 }
