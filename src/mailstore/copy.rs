@@ -69,15 +69,17 @@ impl Mailstore {
         let storage = self.storage();
         let found = mailboxes::find(storage, user, target).await?;
         let found = found.ok_or(Error::NotFound { what: "mailbox" })?;
-        let (uids, references) = self.references(user, source, uids).await?;
+        let (uids, references, octets) = self.references(user, source, uids).await?;
         if uids.is_empty() {
             return Ok(Copied { uid_validity: found.uid_validity, uids: Vec::new() });
         }
         self.raise(&references).await?;
+        let turn = self.writers().turn(user).await;
         let outcome = transaction::run!(storage, async |session| {
-            self.copy_once(session, (user, source), &uids, target).await
+            self.copy_once(session, (user, source), (&uids, octets), target).await
         })
         .await;
+        drop(turn);
         // After an unknown outcome the references may exist: counts only err upwards
         if let Err(error) = &outcome
             && !matches!(error, Error::Unavailable { .. } | Error::Internal { .. })
@@ -91,12 +93,17 @@ impl Mailstore {
         &self,
         session: &mut Session,
         (user, source): (UserId, MailboxId),
-        uids: &UidSet,
+        (uids, octets): (&UidSet, i64),
         target: MailboxId,
     ) -> Result<Copied> {
         let storage = self.storage();
         let bumped = mailboxes::bump(storage, session, user, target, &Bump::default()).await?;
         let after = bumped.ok_or(Error::NotFound { what: "mailbox" })?;
+        // Before the long part, so that what collides with it waits instead of undoing it
+        let used = usage::add(storage, session, user, octets).await?;
+        if used.is_some_and(|used| used.is_over()) {
+            return Err(Error::OverQuota);
+        }
         let place = self.target(&after);
         let mut sum = Sum::default();
         let mut sources = Vec::new();
@@ -109,10 +116,6 @@ impl Mailstore {
             return Err(Error::Conflict { reason: VANISHED });
         }
         let count = u32::try_from(sources.len()).map_err(|_| no_uids_left())?;
-        let used = usage::add(storage, session, user, sum.octets).await?;
-        if used.is_some_and(|used| used.is_over()) {
-            return Err(Error::OverQuota);
-        }
         mailboxes::adjust(storage, session, user, target, &sum.into_bump(&after, count)?).await?;
         let last = after.uid_next.checked_add(count).ok_or_else(no_uids_left)?;
         let new = UidSet::from_range(after.uid_next, last - 1);
@@ -138,11 +141,13 @@ impl Mailstore {
         target: MailboxId,
     ) -> Result<Copied> {
         let mut copied = Copied::default();
+        let turn = self.writers().turn(user).await;
         let outcome = transaction::run!(self.storage(), async |session| {
             copied = self.move_once(session, (user, source), uids, target).await?;
             if copied.uids.is_empty() { Err(unchanged()) } else { Ok(()) }
         })
         .await;
+        drop(turn);
         match outcome {
             Err(error) if is_unchanged(&error) => Ok(copied),
             Err(error) => Err(error),
@@ -234,20 +239,21 @@ impl Mailstore {
         }
     }
 
-    /// The messages of a set that exist, and what they refer to.
+    /// The messages of a set that exist, what they refer to, and their octets.
     async fn references(
         &self,
         user: UserId,
         source: MailboxId,
         uids: &UidSet,
-    ) -> Result<(UidSet, References)> {
+    ) -> Result<(UidSet, References, i64)> {
         let mut stream = messages::stream(self.storage(), user, source, uids, Fields::default());
-        let (mut found, mut references) = (UidSet::new(), References::new());
+        let (mut found, mut references, mut octets) = (UidSet::new(), References::new(), 0i64);
         while let Some(message) = stream.next().await? {
             found.insert(message.row.uid);
+            octets = octets.saturating_add_unsigned(message.row.octets);
             *references.entry(message.content).or_default() += 1;
         }
-        Ok((found, references))
+        Ok((found, references, octets))
     }
 
     /// Raises the counts of contents, all or none. `Conflict` when one has just gone with its last message.

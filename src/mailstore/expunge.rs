@@ -60,11 +60,13 @@ impl Mailstore {
         while !left.is_empty() {
             let selection = Selection { user, mailbox, uids: &left, flags_all, limit: BATCH };
             let mut removed = Removed::default();
+            let turn = self.writers().turn(user).await;
             let outcome = transaction::run!(self.storage(), async |session| {
                 removed = self.remove_once(session, &selection).await?;
                 if removed.uids.is_empty() { Err(unchanged()) } else { Ok(()) }
             })
             .await;
+            drop(turn);
             match outcome {
                 Err(error) if is_unchanged(&error) => break,
                 Err(error) => return Err(error),

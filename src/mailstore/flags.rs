@@ -54,12 +54,14 @@ impl Mailstore {
         }
         let store = Store { user, mailbox, uids, change, unchanged_since };
         let mut stored = Stored::default();
+        let turn = self.writers().turn(user).await;
         let outcome = transaction::run!(self.storage(), async |session| {
             stored = self.store_once(session, &store).await?;
             // An error drops the transaction, and with it the ModSeq that nothing used
             if stored.mod_seq.is_none() { Err(unchanged()) } else { Ok(()) }
         })
         .await;
+        drop(turn);
         match outcome {
             Err(error) if is_unchanged(&error) => Ok(stored),
             Err(error) => Err(error),

@@ -130,6 +130,8 @@ impl Mailstore {
             }
             let (jobs, replies): (Vec<Job>, Vec<_>) =
                 batch.into_iter().map(|waiting| (waiting.job, waiting.reply)).unzip();
+            let Some(user) = jobs.first().map(|job| job.user) else { continue };
+            let _turn = self.writers().turn(user).await;
             for (result, reply) in self.commit(jobs).await.into_iter().zip(replies) {
                 // A caller that stopped waiting is no concern of the others
                 let _ = reply.send(result);

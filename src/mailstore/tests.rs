@@ -7,14 +7,15 @@ use super::fetch::{Fields, PageQuery};
 use super::mailbox::NewMailbox;
 use super::view::View;
 use crate::clock::Clock;
+use crate::cluster::notifier::Notifier;
 use crate::model::flag::{Flag, FlagChange, FlagSet};
 use crate::model::id::{ContentHash, MailboxId, UserId};
 use crate::model::mailbox::MailboxName;
 use crate::model::message::Row;
 use crate::model::structure::Structure;
 use crate::model::uid::{ModSeq, Uid, UidSet};
-use crate::storage::Storage;
 use crate::storage::field::new_id;
+use crate::storage::{Storage, messages};
 use crate::tasks::Tasks;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -272,6 +273,11 @@ async fn histories_equal_a_naive_model() {
         }
         read_back(&stand.nodes[0], user, ids[index], model).await;
     }
+    for id in ids {
+        stand.nodes[0].remove(user, id, &UidSet::from_range(1, Uid::MAX)).await.unwrap();
+    }
+    // Every reference was counted: nothing is left once nothing refers to it
+    assert_eq!(messages::counted_contents(&stand.storage).await.unwrap(), 0);
     stand.end().await;
 }
 
@@ -382,6 +388,34 @@ async fn views_are_consistent_prefixes_under_writing() {
         stored.push(message.row);
     }
     assert_eq!(stored, rows);
+    stand.end().await;
+}
+
+/// A wake on every change of the mailbox, from whichever node; none for other mailboxes.
+#[tokio::test]
+async fn a_change_wakes_subscribers() {
+    let Some(stand) = Stand::start("notifier").await else { return };
+    let user = stand.user;
+    let ids = [stand.mailbox("INBOX").await, stand.mailbox("Other").await];
+    let notifier = Notifier::start(stand.storage.clone(), &stand.tasks);
+    let mut mailbox = notifier.subscribe(user, ids[0]);
+    let mut anything = notifier.subscribe_user(user);
+    let limit = std::time::Duration::from_secs(10);
+    // The opening of the stream wakes everybody
+    tokio::time::timeout(limit, mailbox.woken()).await.unwrap();
+    tokio::time::timeout(limit, anything.woken()).await.unwrap();
+    for node in &stand.nodes {
+        node.append(user, ids[0], vec![message(1, FlagSet::default())]).await.unwrap();
+        tokio::time::timeout(limit, mailbox.woken()).await.unwrap();
+        tokio::time::timeout(limit, anything.woken()).await.unwrap();
+    }
+    stand.nodes[0].append(user, ids[1], vec![message(2, FlagSet::default())]).await.unwrap();
+    tokio::time::timeout(limit, anything.woken()).await.unwrap();
+    let short = std::time::Duration::from_millis(200);
+    assert!(tokio::time::timeout(short, mailbox.woken()).await.is_err());
+    assert_eq!(notifier.census().1, 2);
+    drop((mailbox, anything));
+    assert_eq!(notifier.census().1, 0);
     stand.end().await;
 }
 

@@ -337,3 +337,9 @@ pub(super) async fn run_statements(
     }
     Ok(total)
 }
+
+/// Contents that something refers to, for tests.
+#[cfg(test)]
+pub(crate) async fn counted_contents(storage: &Storage) -> Result<u64> {
+    Ok(storage.contents().count_documents(doc! { "n": { "$ne": 0 } }).await?)
+}

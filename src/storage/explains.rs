@@ -1,0 +1,100 @@
+//! Tests that the hot queries are index scans without a sort, by their `explain`.
+
+use super::Storage;
+use super::field::new_id;
+use super::messages::{Chunks, in_mailbox};
+use super::page::{Scan, filter};
+use crate::model::id::{MailboxId, UserId};
+use crate::model::uid::UidSet;
+use bson::{Bson, Document, doc};
+
+async fn filled() -> Option<(Storage, UserId, MailboxId)> {
+    #[expect(clippy::disallowed_methods, reason = "tests take the server from the environment")]
+    let uri = std::env::var("EIDER_TEST_MONGODB_URI").ok()?;
+    let database = format!("eider_unit_explain_{}", new_id::<()>());
+    let storage = Storage::connect(&uri, &database).await.unwrap();
+    let (user, mailbox) = (new_id(), new_id());
+    let rows = (1..=2000i64).map(|uid| {
+        let mut row = in_mailbox(user, mailbox);
+        row.insert("uid", uid);
+        row.insert("mod_seq", uid);
+        row.insert("flags", i32::from(uid % 20 != 0));
+        row.insert("idate", bson::DateTime::from_millis(uid / 2 * 1000));
+        if uid % 20 == 0 {
+            row.insert("unseen", true);
+        }
+        row
+    });
+    storage.messages().insert_many(rows).await.unwrap();
+    Some((storage, user, mailbox))
+}
+
+fn stages(plan: &Bson, found: &mut Vec<String>) {
+    match plan {
+        Bson::Document(document) => {
+            if let Ok(stage) = document.get_str("stage") {
+                found.push(stage.to_owned());
+            }
+            document.iter().for_each(|(_, value)| stages(value, found));
+        }
+        Bson::Array(values) => values.iter().for_each(|value| stages(value, found)),
+        _ => {}
+    }
+}
+
+/// Explains a command: keys and documents examined; panics on a collection scan or a sort.
+async fn explain(storage: &Storage, command: Document) -> (i64, i64) {
+    let command = doc! { "explain": command, "verbosity": "executionStats" };
+    let reply = storage.database().run_command(command).await.unwrap();
+    let mut found = Vec::new();
+    let planner = reply.get_document("queryPlanner").unwrap();
+    stages(planner.get("winningPlan").unwrap(), &mut found);
+    assert!(found.iter().any(|stage| stage == "IXSCAN"), "{reply}");
+    assert!(!found.iter().any(|stage| stage == "COLLSCAN" || stage == "SORT"), "{reply}");
+    let stats = reply.get_document("executionStats").unwrap();
+    let number = |key| super::field::get_int(stats, key);
+    (number("totalKeysExamined"), number("totalDocsExamined"))
+}
+
+async fn find(storage: &Storage, filter: Document, sort: Document, limit: i64) -> (i64, i64) {
+    let find = doc! { "find": "messages", "filter": filter, "sort": sort, "limit": limit };
+    explain(storage, find).await
+}
+
+#[tokio::test]
+async fn hot_queries_scan_what_they_return() {
+    let Some((storage, user, mailbox)) = filled().await else { return };
+    let by_uid = doc! { "uid": 1 };
+    let scattered: UidSet = (1..=200).map(|uid| uid * 7).collect();
+    for (uids, expected) in [(UidSet::from_range(100, 299), 200), (scattered, 200)] {
+        let chunks: Vec<Document> = Chunks::new(&uids).collect();
+        assert_eq!(chunks.len(), 1);
+        let mut filter = in_mailbox(user, mailbox);
+        filter.insert("uid", chunks[0].clone());
+        let (keys, docs) = find(&storage, filter, by_uid.clone(), 0).await;
+        assert!(docs == expected && keys <= 3 * expected, "{keys} keys, {docs} documents");
+    }
+    let mut filter_changed = in_mailbox(user, mailbox);
+    filter_changed.insert("mod_seq", doc! { "$gt": 1950i64 });
+    let (keys, docs) = find(&storage, filter_changed, doc! { "mod_seq": 1 }, 0).await;
+    assert!(keys <= 51 && docs == 50, "{keys} keys, {docs} documents");
+    for (ascending, unseen) in [(false, None), (true, None), (false, Some(true))] {
+        let scan = Scan { ascending, beyond: Some((500_000, 1001)), unseen, limit: 20 };
+        let order = if ascending { 1 } else { -1 };
+        let sort = doc! { "idate": order, "uid": order };
+        let (keys, docs) = find(&storage, filter(user, mailbox, &scan), sort, 21).await;
+        assert!(keys <= 24 && docs <= 24, "{ascending} {unseen:?}: {keys} keys, {docs} documents");
+    }
+    let mut range = in_mailbox(user, mailbox);
+    range.insert("uid", doc! { "$gte": 100i64, "$lte": 149i64 });
+    let update = doc! { "q": range.clone(), "u": { "$set": { "x": 1 } }, "multi": true };
+    let (_, docs) = explain(&storage, doc! { "update": "messages", "updates": [update] }).await;
+    assert!(docs <= 50, "{docs}");
+    let delete = doc! { "q": range, "limit": 0 };
+    let (_, docs) = explain(&storage, doc! { "delete": "messages", "deletes": [delete] }).await;
+    assert!(docs <= 50, "{docs}");
+    let log = doc! { "user": super::oid(user), "mailbox": super::oid(mailbox), "mod_seq": { "$gt": 5i64, "$lte": 9i64 } };
+    let sort = doc! { "mod_seq": 1 };
+    explain(&storage, doc! { "find": "changes", "filter": log, "sort": sort }).await;
+    storage.drop_database().await.unwrap();
+}
