@@ -32,8 +32,7 @@ pub fn capabilities(session: &Session) -> String {
 impl Session {
     /// Whether a password may be sent on this connection.
     pub fn may_send_password(&self) -> bool {
-        self.stream.is_tls()
-            || self.context.settings.allows_plaintext(self.stream.peer().ip())
+        self.stream.is_tls() || self.context.settings.allows_plaintext(self.stream.peer().ip())
     }
 
     /// CAPABILITY.

@@ -31,6 +31,7 @@ pub struct Plan {
     fields: Fields,
     is_in_view: bool,
     sets_seen: bool,
+    look_ahead: usize,
 }
 
 impl Plan {
@@ -53,7 +54,11 @@ impl Plan {
         };
         let is_in_view = sections.is_empty() && simple.iter().all(is_in_view);
         let sets_seen = fetch.items.iter().any(FetchItem::sets_seen);
-        Self { simple, sections, fields, is_in_view, sets_seen }
+        // decoded parts are whole in memory
+        let is_decoded =
+            |item: &FetchItem| matches!(item, FetchItem::Binary(_) | FetchItem::BinarySize(_));
+        let look_ahead = if sections.iter().any(is_decoded) { 1 } else { LOOK_AHEAD };
+        Self { simple, sections, fields, is_in_view, sets_seen, look_ahead }
     }
 }
 
@@ -61,6 +66,8 @@ const fn is_section(item: &FetchItem) -> bool {
     matches!(
         item,
         FetchItem::Section(_)
+            | FetchItem::Binary(_)
+            | FetchItem::BinarySize(_)
             | FetchItem::Rfc822
             | FetchItem::Rfc822Header
             | FetchItem::Rfc822Text
@@ -148,7 +155,7 @@ impl Session {
         let mut ahead: FuturesOrdered<BoxFuture<'_, _>> = FuturesOrdered::new();
         let mut is_at_end = false;
         loop {
-            while !is_at_end && ahead.len() < LOOK_AHEAD {
+            while !is_at_end && ahead.len() < plan.look_ahead {
                 match messages.next().await? {
                     Some(message) => {
                         ahead.push_back(load(&mailstore, user, message, &plan.sections).boxed());

@@ -1,10 +1,12 @@
 //! Text of messages in FETCH: sections, partials, large ones in pieces (RFC 9051 §6.4.5).
 
 use super::fetch::{Plan, write_of_message};
-use super::reply::Outcome;
+use super::reply::{Outcome, Reply};
 use crate::codec::imap::fetch::FetchItem;
 use crate::codec::imap::fetch_response::FetchWriter;
+use crate::codec::imap::response_code::ResponseCode;
 use crate::codec::mime::section::{Located, Section, SectionText, locate, select_fields};
+use crate::codec::mime::text::decode_body;
 use crate::codec::mime::tree;
 use crate::mailstore::Mailstore;
 use crate::model::error::{Error, Result};
@@ -28,6 +30,10 @@ enum Text {
     Missing,
     /// All of it.
     Whole(Bytes),
+    /// BINARY.SIZE.
+    Octets(u64),
+    /// BINARY of a part whose transfer encoding is not known.
+    UnknownEncoding,
     /// Octets of the trace prefix, the beginning of the content's range, and what is left of it.
     Long { prefix: Bytes, beginning: Bytes, rest: ByteRange },
 }
@@ -44,7 +50,10 @@ pub struct Loaded {
 fn asked(item: &FetchItem) -> (Section, Option<(u64, u64)>) {
     let of_message = |text| Section { path: Vec::new(), text };
     match item {
-        FetchItem::Section(body) => (body.section.clone(), body.partial),
+        FetchItem::Section(body) | FetchItem::Binary(body) => (body.section.clone(), body.partial),
+        FetchItem::BinarySize(path) => {
+            (Section { path: path.clone(), text: SectionText::All }, None)
+        }
         FetchItem::Rfc822Header => (of_message(SectionText::Header), None),
         FetchItem::Rfc822Text => (of_message(SectionText::Text), None),
         _ => (of_message(SectionText::All), None),
@@ -57,7 +66,7 @@ fn is_whole_message(section: &Section) -> bool {
 
 /// Whether the MIME tree is needed: not for `BODY[]`, which is all there is.
 pub fn needs_tree(item: &FetchItem) -> bool {
-    !is_whole_message(&asked(item).0)
+    !is_whole_message(&asked(item).0) || matches!(item, FetchItem::BinarySize(_))
 }
 
 /// Loads the beginnings of the sections of a message.
@@ -88,6 +97,11 @@ async fn load_text(
     item: &FetchItem,
 ) -> Result<Text> {
     let (section, partial) = asked(item);
+    if let Some(root) = root
+        && matches!(item, FetchItem::Binary(_) | FetchItem::BinarySize(_))
+    {
+        return load_decoded(mailstore, user, message, (root, &section.path), item).await;
+    }
     let located = if is_whole_message(&section) {
         let prefix_octets = u64::try_from(message.prefix.len()).unwrap_or(u64::MAX);
         let end = message.row.octets.saturating_sub(prefix_octets);
@@ -127,10 +141,46 @@ async fn load_text(
         mailstore.load_octets(user, message, ahead).await?
     };
     if u64::try_from(beginning.len()) != Ok(ahead.octets()) {
-        return Err(Error::Internal { reason: "content is shorter than its message", source: None });
+        return Err(Error::Internal {
+            reason: "content is shorter than its message",
+            source: None,
+        });
     }
     let rest = ByteRange { start: ahead.end, end: range.end };
     Ok(Text::Long { prefix, beginning, rest })
+}
+
+/// A part without its transfer encoding (RFC 9051 §6.4.5 BINARY).
+async fn load_decoded(
+    mailstore: &Mailstore,
+    user: UserId,
+    message: &Message,
+    (root, path): (&Part, &[u32]),
+    item: &FetchItem,
+) -> Result<Text> {
+    let Some(part) = tree::find(root, path) else { return Ok(Text::Missing) };
+    let is_encoded = match part.encoding.as_str() {
+        // what holds parts is never encoded itself (RFC 2045 §6.4)
+        _ if path.is_empty() || part.is_multipart() || part.is_message() => false,
+        "7bit" | "8bit" | "binary" | "" => false,
+        "base64" | "quoted-printable" => true,
+        _ => return Ok(Text::UnknownEncoding),
+    };
+    let is_size = matches!(item, FetchItem::BinarySize(_));
+    if is_size && path.is_empty() {
+        return Ok(Text::Octets(message.row.octets));
+    }
+    if is_size && !is_encoded {
+        return Ok(Text::Octets(part.body.octets()));
+    }
+    let mut octets = mailstore.load_octets(user, message, part.body).await?;
+    if is_encoded {
+        octets = decode_body(&part.encoding, &octets).into();
+    }
+    if is_size {
+        return Ok(Text::Octets(u64::try_from(octets.len()).unwrap_or(u64::MAX)));
+    }
+    Ok(Text::Whole(cut(&octets, asked(item).1)))
 }
 
 /// The partial of octets at hand.
@@ -155,6 +205,11 @@ impl Loaded {
         (utf8, number): (bool, SeqNum),
         plan: &Plan,
     ) -> Outcome<()> {
+        if self.texts.iter().any(|text| matches!(text, Text::UnknownEncoding)) {
+            // RFC 3516 §4.3: NO, and nothing of this message
+            let text = "A part has an unknown transfer encoding";
+            return Err(Reply::no(ResponseCode::UnknownCte, text).into());
+        }
         let mut writer = FetchWriter::begin(stream.output(), utf8, number);
         plan.simple.iter().for_each(|item| write_of_message(&mut writer, item, &self.message));
         for (item, text) in plan.sections.iter().zip(&self.texts) {
@@ -167,6 +222,13 @@ impl Loaded {
                     write_string(&mut writer, item, Some(octets));
                     continue;
                 }
+                Text::Octets(octets) => {
+                    if let FetchItem::BinarySize(path) = item {
+                        writer.binary_size(path, *octets);
+                    }
+                    continue;
+                }
+                Text::UnknownEncoding => continue,
                 Text::Long { prefix, beginning, rest } => (prefix, beginning, rest),
             };
             let octets = prefix.len() + beginning.len();
@@ -223,6 +285,8 @@ const fn name_of(item: &FetchItem) -> &'static str {
 fn write_string(writer: &mut FetchWriter<'_>, item: &FetchItem, octets: Option<&[u8]>) {
     match item {
         FetchItem::Section(body) => writer.section(body, octets),
+        FetchItem::Binary(body) => writer.binary(body, octets),
+        FetchItem::BinarySize(path) => writer.binary_size(path, 0),
         item => writer.named_string(name_of(item), octets),
     }
 }
@@ -230,6 +294,7 @@ fn write_string(writer: &mut FetchWriter<'_>, item: &FetchItem, octets: Option<&
 fn write_header(writer: &mut FetchWriter<'_>, item: &FetchItem, octets: u64) {
     match item {
         FetchItem::Section(body) => writer.section_literal_header(body, octets),
+        FetchItem::Binary(body) => writer.binary_literal_header(body, octets),
         item => writer.named_literal_header(name_of(item), octets),
     }
 }

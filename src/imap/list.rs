@@ -62,7 +62,9 @@ impl<'a> Names<'a> {
     fn in_order(&self) -> impl Iterator<Item = (&'a str, Entry<'a>)> + '_ {
         let is_inbox = |name: &str| name == "INBOX";
         let all = || self.entries.iter().map(|(name, entry)| (*name, *entry));
-        all().filter(move |(name, _)| is_inbox(name)).chain(all().filter(move |(n, _)| !is_inbox(n)))
+        all()
+            .filter(move |(name, _)| is_inbox(name))
+            .chain(all().filter(move |(n, _)| !is_inbox(n)))
     }
 }
 

@@ -114,7 +114,9 @@ mod tests {
         assert!(matches("a/%", "a/b") && !matches("a/%", "a") && !matches("a/%", "a/b/c"));
         assert!(matches("a*c", "a/b/c") && !matches("a%c", "a/b/c") && matches("a%c", "abc"));
         assert!(matches("%/%", "a/b") && matches("*%", "a/b") && matches("%*", "a/b"));
-        assert!(matches("inbox", "INBOX") && matches("inb*", "INBOX") && matches("iNbOx/%", "INBOX/x"));
+        assert!(
+            matches("inbox", "INBOX") && matches("inb*", "INBOX") && matches("iNbOx/%", "INBOX/x")
+        );
         assert!(!matches("A", "a") && !matches("", "a"));
         assert!(Pattern::new("a/", "%").matches("a/b"));
         let evil = "*a".repeat(1000);

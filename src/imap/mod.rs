@@ -82,10 +82,3 @@ impl Context {
 pub async fn serve_connection(context: Context, stream: Stream, stop: CancellationToken) {
     session::run(context, stream, stop).await;
 }
-
-/// A session runs as a task of its own, on any thread.
-#[allow(dead_code)]
-fn is_task(context: Context, stream: Stream, stop: CancellationToken) {
-    fn is_send(_: impl Send + 'static) {}
-    is_send(serve_connection(context, stream, stop));
-}

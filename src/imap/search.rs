@@ -6,7 +6,7 @@
 use super::message_set::resolve;
 use super::reply::{Outcome, Reply};
 use super::search_key::{Key, Subject};
-use super::search_text::{BodyText, HeaderText};
+use super::search_text::{BodyText, HeaderText, pieces};
 use super::session::Session;
 use super::uid_chunks::chunks;
 use crate::codec::imap::response::Esearch;
@@ -19,12 +19,15 @@ use crate::model::id::UserId;
 use crate::model::message::Message;
 use crate::model::structure::{ByteRange, Part};
 use crate::model::uid::UidSet;
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 
 /// Messages that are read at the same time.
 const LOOK_AHEAD: usize = 8;
+/// Octets of a content that is read whole; of a larger one only the text parts are.
+const WHOLE_OCTETS_MAX: u64 = 256 * 1024;
 
 impl Session {
     /// SEARCH.
@@ -89,12 +92,14 @@ impl Session {
         let (mailbox, known) = (opened.id, opened.selected.uids().clone());
         let (mut found, mut undecided) = (Vec::new(), Vec::new());
         for chunk in chunks(&known, 4096) {
-            view.for_each(&chunk, &mut |row| {
-                match key.decide(&Subject { row, header: None, body: None }) {
-                    Some(true) => found.push(row.uid),
-                    Some(false) => {}
-                    None => undecided.push(row.uid),
-                }
+            view.for_each(&chunk, &mut |row| match key.decide(&Subject {
+                row,
+                header: None,
+                body: None,
+            }) {
+                Some(true) => found.push(row.uid),
+                Some(false) => {}
+                None => undecided.push(row.uid),
             });
             tokio::task::yield_now().await;
         }
@@ -156,9 +161,27 @@ async fn load_body(
     message: &Message,
     root: &Part,
 ) -> Result<BodyText> {
-    let range = ByteRange { start: 0, end: message.row.octets };
-    let content = mailstore.load_octets(user, message, range).await?;
-    Ok(BodyText::new(root, &content))
+    let mut body = BodyText::default();
+    let whole = ByteRange { start: 0, end: message.row.octets };
+    let content = if whole.end <= WHOLE_OCTETS_MAX {
+        Some(mailstore.load_octets(user, message, whole).await?)
+    } else {
+        None
+    };
+    for piece in pieces(root) {
+        let octets = match &content {
+            Some(content) => slice(content, piece.range),
+            None => mailstore.load_octets(user, message, piece.range).await?,
+        };
+        body.add(&piece, &octets);
+    }
+    Ok(body)
+}
+
+fn slice(content: &Bytes, range: ByteRange) -> Bytes {
+    let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(content.len());
+    let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(end);
+    content.slice(start..end)
 }
 
 const fn tells(returns: SearchReturn) -> bool {

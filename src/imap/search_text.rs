@@ -2,14 +2,12 @@
 //!
 //! Pure: it is given octets and knows neither store nor session.
 
-use crate::codec::mime::text::{
-    decode_header_value, decode_text, header_fields, html_to_text,
-};
+use crate::codec::mime::text::{decode_header_value, decode_text, header_fields, html_to_text};
 use crate::model::structure::{ByteRange, Part};
 use unicode_normalization::UnicodeNormalization;
 
 /// Octets of one text part that are searched; a larger part is searched as far as that.
-const PART_OCTETS_MAX: usize = 16 * 1024 * 1024;
+const PART_OCTETS_MAX: u64 = 16 * 1024 * 1024;
 
 /// The form in which texts are compared, after RFC 5051 §2: decomposed, without case, white space runs as one.
 ///
@@ -92,50 +90,66 @@ pub struct BodyText {
     mime: Vec<String>,
 }
 
+/// A range of the content that SEARCH reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'a> {
+    /// Where.
+    pub range: ByteRange,
+    kind: PieceKind<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum PieceKind<'a> {
+    /// The MIME header of a part.
+    MimeHeader,
+    /// The header of an enclosed message: text of the body it lies in.
+    MessageHeader,
+    /// The body of a text part.
+    Text(&'a Part),
+}
+
+/// The pieces of a content that hold its text; attachments are none.
+pub fn pieces(root: &Part) -> Vec<Piece<'_>> {
+    let mut found = Vec::new();
+    // the root's header is read before, and is no part of the body
+    add_below(root, &mut found);
+    found
+}
+
+fn add_below<'a>(part: &'a Part, found: &mut Vec<Piece<'a>>) {
+    let is_message = part.is_message();
+    // depth is bounded by `MIME_DEPTH_MAX` when the tree is made
+    for child in &part.children {
+        let kind = if is_message { PieceKind::MessageHeader } else { PieceKind::MimeHeader };
+        found.push(Piece { range: child.header, kind });
+        add_below(child, found);
+    }
+    let is_text = matches!(part.media_type.as_str(), "text" | "message" | "");
+    if part.children.is_empty() && is_text {
+        let range = part.body.partial(0, PART_OCTETS_MAX);
+        found.push(Piece { range, kind: PieceKind::Text(part) });
+    }
+}
+
 impl BodyText {
-    /// Reads all text parts of a content, those of enclosed messages and their headers with them.
-    pub fn new(root: &Part, content: &[u8]) -> Self {
-        let mut read = Self::default();
-        for child in &root.children {
-            read.add(child, content, root.is_message());
-        }
-        if root.children.is_empty() {
-            read.add_leaf(root, content);
-        }
-        read
-    }
-
-    fn add(&mut self, part: &Part, content: &[u8], is_message: bool) {
-        let header = slice(content, part.header);
-        if is_message {
-            // the header of an enclosed message is text of the body it lies in
-            for (name, value) in header_fields(header) {
-                self.texts.push(fold(&format!("{name}: {}", decode_header_value(value))));
+    /// Adds the octets of a piece.
+    pub fn add(&mut self, piece: &Piece<'_>, octets: &[u8]) {
+        match piece.kind {
+            PieceKind::MimeHeader => self.mime.push(fold(&String::from_utf8_lossy(octets))),
+            PieceKind::MessageHeader => {
+                for (name, value) in header_fields(octets) {
+                    self.texts.push(fold(&format!("{name}: {}", decode_header_value(value))));
+                }
             }
-        } else {
-            self.mime.push(fold(&String::from_utf8_lossy(header)));
+            PieceKind::Text(part) => {
+                let text = decode_text(part, octets);
+                if part.media_subtype == "html" {
+                    // words that tags divide are found too
+                    self.texts.push(fold(&html_to_text(&text)));
+                }
+                self.texts.push(fold(&text));
+            }
         }
-        // depth is bounded by `MIME_DEPTH_MAX` when the tree is made
-        for child in &part.children {
-            self.add(child, content, part.is_message());
-        }
-        if part.children.is_empty() {
-            self.add_leaf(part, content);
-        }
-    }
-
-    fn add_leaf(&mut self, part: &Part, content: &[u8]) {
-        if part.media_type != "text" && part.media_type != "message" && !part.media_type.is_empty()
-        {
-            return;
-        }
-        let body = slice(content, part.body);
-        let text = decode_text(part, body.get(..PART_OCTETS_MAX).unwrap_or(body));
-        if part.media_subtype == "html" {
-            // words that tags divide are found too
-            self.texts.push(fold(&html_to_text(&text)));
-        }
-        self.texts.push(fold(&text));
     }
 
     /// Whether a text part has the string.
@@ -147,11 +161,6 @@ impl BodyText {
     pub fn has_anywhere(&self, needle: &Needle) -> bool {
         self.has(needle) || self.mime.iter().any(|text| needle.is_in(text))
     }
-}
-
-fn slice(content: &[u8], range: ByteRange) -> &[u8] {
-    let bounds = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
-    bounds.and_then(|(start, end)| content.get(start..end)).unwrap_or_default()
 }
 
 /// The day of an RFC 5322 date as it is written, in days since 1970.

@@ -43,7 +43,6 @@ impl Session {
         self.opened = Some(Opened {
             id: mailbox.id,
             name: mailbox.name.clone(),
-            uid_validity: state.uid_validity,
             read_only,
             selected: Selected::new(&state),
             view: Arc::downgrade(&view),

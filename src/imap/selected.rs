@@ -32,16 +32,6 @@ pub struct Updates {
     pub changed: Vec<(SeqNum, Row)>,
 }
 
-impl Updates {
-    /// Whether there is nothing to tell.
-    pub fn is_empty(&self) -> bool {
-        self.expunged.is_empty()
-            && self.exists.is_none()
-            && !self.keywords
-            && self.changed.is_empty()
-    }
-}
-
 /// The session's snapshot: which messages have which sequence number.
 #[derive(Clone, Default, Debug)]
 pub struct Selected {
@@ -72,11 +62,6 @@ impl Selected {
     /// The messages the client knows of, with those whose EXPUNGE is still held back.
     pub const fn uids(&self) -> &UidSet {
         &self.uids
-    }
-
-    /// Up to which ModSeq the client has been told of flags.
-    pub const fn mod_seq(&self) -> ModSeq {
-        self.mod_seq
     }
 
     /// The result of the last `SEARCH RETURN (SAVE)`: `$` (RFC 9051 §6.4.4.1).

@@ -20,7 +20,6 @@ use crate::mailstore::view::View;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::limits::IMAP_BAD_COMMANDS_MAX;
 use crate::model::mailbox::MailboxName;
-use crate::model::uid::UidValidity;
 use crate::model::user::User;
 use crate::net::stream::Stream;
 use bytes::Bytes;
@@ -73,8 +72,6 @@ pub struct Opened {
     pub id: MailboxId,
     /// Its name when it was selected.
     pub name: MailboxName,
-    /// UIDVALIDITY.
-    pub uid_validity: UidValidity,
     /// EXAMINE.
     pub read_only: bool,
     /// What the client knows of it.

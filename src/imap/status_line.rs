@@ -7,9 +7,7 @@ use crate::model::error::Error;
 /// The tagged response of a failed operation. It is logged here when somebody must know.
 pub fn reply_of(error: &Error) -> Reply {
     match error {
-        Error::NotFound { what } => {
-            Reply::no(ResponseCode::Nonexistent, format!("No such {what}"))
-        }
+        Error::NotFound { what } => Reply::no(ResponseCode::Nonexistent, format!("No such {what}")),
         Error::AlreadyExists { what } => {
             Reply::no(ResponseCode::AlreadyExists, format!("There is such a {what} already"))
         }

@@ -39,6 +39,10 @@ pub enum FetchItem {
     BodyStructure,
     /// `BODY[…]`, `BODY.PEEK[…]`
     Section(BodySection),
+    /// `BINARY[…]`, `BINARY.PEEK[…]`: a part without its transfer encoding (RFC 3516 §4.2).
+    Binary(BodySection),
+    /// `BINARY.SIZE[…]`: its octets (RFC 3516 §4.3); the path of the part.
+    BinarySize(Vec<u32>),
     /// `RFC822`: as `BODY[]` (RFC 3501 §6.4.5).
     Rfc822,
     /// `RFC822.HEADER`: as `BODY.PEEK[HEADER]`.
@@ -67,10 +71,14 @@ pub struct BodySection {
 }
 
 impl FetchItem {
+    const fn has_section(&self) -> bool {
+        matches!(self, Self::Section(_) | Self::Binary(_) | Self::BinarySize(_))
+    }
+
     /// Whether fetching it sets `\Seen` (RFC 9051 §6.4.5).
     pub const fn sets_seen(&self) -> bool {
         match self {
-            Self::Section(section) => !section.peek,
+            Self::Section(section) | Self::Binary(section) => !section.peek,
             Self::Rfc822 | Self::Rfc822Text => true,
             _ => false,
         }
@@ -89,7 +97,7 @@ pub(super) fn read(lexer: &mut Lexer<'_>, uid: bool) -> Parse<Fetch> {
     if lexer.peek() == Some(b'(') {
         for item in lexer.list(read_item)? {
             // sections are not compared with each other: there may be thousands, and twice is harmless
-            if matches!(item, FetchItem::Section(_)) || !items.contains(&item) {
+            if item.has_section() || !items.contains(&item) {
                 items.push(item);
             }
         }
@@ -154,6 +162,12 @@ fn read_item(lexer: &mut Lexer<'_>) -> Parse<FetchItem> {
             let partial = read_partial(lexer)?;
             FetchItem::Section(BodySection { section, partial, peek: word == "BODY.PEEK" })
         }
+        "BINARY" | "BINARY.PEEK" if has_section => {
+            let section = Section { path: read_section_binary(lexer)?, text: SectionText::All };
+            let partial = read_partial(lexer)?;
+            FetchItem::Binary(BodySection { section, partial, peek: word == "BINARY.PEEK" })
+        }
+        "BINARY.SIZE" if has_section => FetchItem::BinarySize(read_section_binary(lexer)?),
         _ if has_section => return Err(EXPECTED),
         "FLAGS" => FetchItem::Flags,
         "UID" => FetchItem::Uid,
@@ -191,6 +205,14 @@ fn read_section(lexer: &mut Lexer<'_>) -> Parse<Section> {
     }
     lexer.expect(b']', "the end of a section")?;
     Ok(Section { path, text })
+}
+
+/// `section-binary = "[" [section-part] "]"`
+fn read_section_binary(lexer: &mut Lexer<'_>) -> Parse<Vec<u32>> {
+    match read_section(lexer)? {
+        Section { path, text: SectionText::All } => Ok(path),
+        _ => Err(ErrorKind::Syntax("a part number")),
+    }
 }
 
 /// `section-text = section-msgtext / "MIME"`, where `section-msgtext = "HEADER" / "HEADER.FIELDS" [".NOT"] SP

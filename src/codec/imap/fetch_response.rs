@@ -3,7 +3,7 @@
 use super::date_time;
 use super::fetch::BodySection;
 use super::response::Writer;
-use crate::codec::mime::section::SectionText;
+use crate::codec::mime::section::{Section, SectionText};
 use crate::model::flag::FlagSet;
 use crate::model::message::TimeMs;
 use crate::model::uid::{ModSeq, SeqNum, Uid};
@@ -109,6 +109,29 @@ impl<'a> FetchWriter<'a> {
         self.writer.literal_header(octets);
     }
 
+    /// `BINARY[section]<offset> octets`, as literal8 only if it must be (RFC 3516 §4.2); `NIL` for no such part.
+    pub fn binary(&mut self, section: &BodySection, octets: Option<&[u8]>) {
+        self.section_name_of("BINARY[", section);
+        if octets.is_some_and(|octets| memchr::memchr(0, octets).is_some()) {
+            self.writer.raw(b"~");
+        }
+        self.content(octets);
+    }
+
+    /// `BINARY[section]<offset> ~{n}`; the caller sends the octets next.
+    pub fn binary_literal_header(&mut self, section: &BodySection, octets: u64) {
+        self.section_name_of("BINARY[", section);
+        self.writer.raw(b"~").literal_header(octets);
+    }
+
+    /// `BINARY.SIZE[section] n` (RFC 3516 §4.3)
+    pub fn binary_size(&mut self, path: &[u32], octets: u64) {
+        let section = Section { path: path.to_vec(), text: SectionText::All };
+        let body = BodySection { section, partial: None, peek: true };
+        self.section_name_of("BINARY.SIZE[", &body);
+        self.writer.number(octets);
+    }
+
     /// Message text goes as literal: clients that cut the octets out of the stream count on it; empty is `""`.
     fn content(&mut self, octets: Option<&[u8]>) {
         match octets {
@@ -119,7 +142,11 @@ impl<'a> FetchWriter<'a> {
     }
 
     fn section_name(&mut self, body: &BodySection) {
-        self.item("BODY[");
+        self.section_name_of("BODY[", body);
+    }
+
+    fn section_name_of(&mut self, name: &str, body: &BodySection) {
+        self.item(name);
         let section = &body.section;
         for (index, number) in section.path.iter().enumerate() {
             self.writer.raw(if index > 0 { b"." } else { b"" }).number(u64::from(*number));
