@@ -194,7 +194,8 @@ fn name_problem(error: Error) -> Problem {
 ///
 /// By id, or by name with `resolve` instead of the id and the name in `path`.
 #[utoipa::path(
-    get, path = "/users/{user}/mailboxes/{mailbox}", tag = "Mailboxes", operation_id = "showMailbox",
+    get, path = "/users/{user}/mailboxes/{mailbox}", tag = "Mailboxes",
+    operation_id = "showMailbox",
     params(
         ("user" = String, Path, description = "User id, or `me`"),
         ("mailbox" = String, Path, description = "Mailbox id, or `resolve`"),

@@ -81,7 +81,8 @@ pub async fn load_fields(
         ("message" = u32, Path, description = "UID")
     ),
     responses(
-        (status = 200, description = "The message", content_type = "message/rfc822", body = Vec<u8>),
+        (status = 200, description = "The message", content_type = "message/rfc822",
+            body = Vec<u8>),
         (status = 404, description = "`MessageNotFound`", body = ProblemView)
     )
 )]
@@ -208,7 +209,8 @@ struct Reading {
     is_finished: bool,
 }
 
-/// A range of a content, decoded, one chunk at a time: the next is read when the client has taken the last.
+/// A range of a content, decoded, one chunk at a time: the next is read when the client has taken
+/// the last.
 fn pieces(
     mailstore: Mailstore,
     user: UserId,

@@ -1,4 +1,5 @@
-//! Storing a message in a mailbox: given whole, or composed from its fields (`reference/http-api.md`, Messages).
+//! Storing a message in a mailbox: given whole, or composed from its fields
+//! (`reference/http-api.md`, Messages).
 
 use super::Context;
 use super::access::{Grant, Resource};
@@ -53,7 +54,7 @@ pub struct UploadedView {
 /// What to store.
 enum Source {
     Raw(Bytes),
-    Composed(Composed),
+    Composed(Box<Composed>),
 }
 
 /// A read upload.
@@ -82,7 +83,7 @@ impl Upload {
         // the fields are read in any case: they are allowed beside a raw message, which wins
         let composed = Composed::read(params);
         Self {
-            source: raw.map_or(Source::Composed(composed), Source::Raw),
+            source: raw.map_or(Source::Composed(Box::new(composed)), Source::Raw),
             is_draft,
             flags: FlagSet::new(bits, Vec::new()),
             internal_date,
@@ -113,7 +114,8 @@ fn read_raw(params: &mut Params) -> Option<Bytes> {
 
 /// Upload a message
 ///
-/// Stores a message given as `message/rfc822` body, as file or text `raw`, or composed from its fields.
+/// Stores a message given as `message/rfc822` body, as file or text `raw`, or composed from its
+/// fields.
 #[utoipa::path(
     post, path = "/users/{user}/mailboxes/{mailbox}/messages",
     tag = "Messages", operation_id = "uploadMessage",

@@ -412,7 +412,8 @@ fn list(fields: &Fields) -> Option<ListView> {
     (view != ListView::default()).then_some(view)
 }
 
-/// The envelope from our own trace prefix (RFC 5321 §4.4: Return-Path is written at final delivery).
+/// The envelope from our own trace prefix (RFC 5321 §4.4: Return-Path is written at final
+/// delivery).
 fn envelope(prefix: &[u8]) -> EnvelopeView {
     let fields = Fields::read(prefix);
     let path = |name: &str| -> Option<String> {
@@ -429,7 +430,8 @@ fn envelope(prefix: &[u8]) -> EnvelopeView {
     EnvelopeView { from: path("return-path").unwrap_or_default(), rcpt: rcpt.into_iter().collect() }
 }
 
-/// All header fields as an object: lowercase name to value, or to a list of values where a field repeats.
+/// All header fields as an object: lowercase name to value, or to a list of values where a field
+/// repeats.
 pub fn headers(fields: &Fields) -> Value {
     let mut all = Map::new();
     for (name, value) in fields.iter() {
@@ -456,89 +458,4 @@ pub fn headers(fields: &Fields) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::id::{ContentHash, MailboxId, MessageId, ThreadId};
-    use crate::model::message::Row;
-    use crate::model::structure::{ByteRange, Summary};
-
-    fn message() -> Message {
-        let references = ["<b@x>", "<a@x>", "<b@x>"].map(str::to_owned).to_vec();
-        Message {
-            id: MessageId::from_octets([1; 12]),
-            mailbox: MailboxId::from_octets([2; 12]),
-            row: Row {
-                uid: 7,
-                mod_seq: 9,
-                flags: FlagSet::from_names(["\\Answered", "$forwarded"]),
-                internal_date: 1_577_836_800_000,
-                saved_date: 0,
-                octets: 300,
-            },
-            content: ContentHash([0; 32]),
-            thread: ThreadId::from_octets([3; 12]),
-            prefix: b"Return-Path: <s@x>\r\nDelivered-To: R@Example.com\r\n".to_vec(),
-            envelope: Vec::new(),
-            body: Vec::new(),
-            bodystructure: Vec::new(),
-            tree: Vec::new(),
-            summary: Summary { subject: "Hi".into(), references, ..Summary::default() },
-            meta: None,
-        }
-    }
-
-    fn root() -> Part {
-        Part {
-            media_type: "application".into(),
-            media_subtype: "pdf".into(),
-            encoding: "base64".into(),
-            body: ByteRange { start: 10, end: 1500 },
-            ..Part::default()
-        }
-    }
-
-    #[test]
-    fn items_have_the_fields_of_the_reference() {
-        let value = json!(item(&message(), &root()));
-        assert_eq!(value["id"], 7);
-        assert_eq!(value["from"], json!({"name": "", "address": ""}));
-        assert_eq!(value["date"], Value::Null);
-        assert_eq!(value["idate"], "2020-01-01T00:00:00.000Z");
-        assert_eq!((&value["answered"], &value["forwarded"]), (&json!(false), &json!(true)));
-        assert_eq!(value["references"], json!(["<a@x>", "<b@x>"]));
-        assert_eq!(value["contentType"], json!({"value": "application/pdf"}));
-        for absent in ["intro", "encrypted", "metaData", "headers", "threadMessageCount"] {
-            assert!(value.get(absent).is_none(), "{absent}");
-        }
-        let attachment = &value["attachmentsList"][0];
-        assert_eq!(attachment["id"], "ATT00001");
-        assert_eq!(attachment["disposition"], false);
-        assert_eq!((&attachment["sizeKb"], &attachment["size"]), (&json!(2), &json!(1490)));
-        assert_eq!(attachment["cid"], Value::Null);
-    }
-
-    #[test]
-    fn details_omit_absent_fields() {
-        let fields = Fields::read(b"To: a@example.com\r\nList-Id: L <l.x>\r\n\r\n");
-        let view = details(&message(), "u".into(), &root(), &fields, Shown::default());
-        let value = json!(view);
-        assert_eq!(value["to"], json!([{"name": "", "address": "a@example.com"}]));
-        assert_eq!(value["list"], json!({"id": "L <l.x>"}));
-        assert_eq!(value["metaData"], json!({}));
-        assert_eq!(
-            value["envelope"],
-            json!({"from": "s@x", "rcpt": [{"value": "R@Example.com", "formatted": "R@example.com"}]})
-        );
-        for absent in ["cc", "bcc", "replyTo", "html", "contentType"] {
-            assert!(value.get(absent).is_none(), "{absent}");
-        }
-    }
-
-    #[test]
-    fn repeated_fields_are_lists() {
-        let fields = Fields::read(b"X-A: 1\r\nFrom: A <a@b.c>\r\nX-A: 2\r\nX-A: 3\r\n\r\n");
-        let value = headers(&fields);
-        assert_eq!(value["x-a"], json!(["1", "2", "3"]));
-        assert_eq!(value["from"], json!([{"name": "A", "address": "a@b.c"}]));
-    }
-}
+mod tests;

@@ -30,7 +30,8 @@ use utoipa::ToSchema;
 
 /// Contents read at the same time for one request.
 const READS_MAX: usize = 8;
-/// Encoded octets of text parts that are read for display; encodings make texts up to three times longer.
+/// Encoded octets of text parts that are read for display; encodings make texts up to three times
+/// longer.
 const TEXT_OCTETS_MAX: u64 = 3 * 640 * 1024;
 
 /// A page of messages.
@@ -251,7 +252,8 @@ async fn load_texts(
     Ok(texts)
 }
 
-/// Decoding and cleaning take milliseconds to tenths of a second: not on the threads that serve sockets.
+/// Decoding and cleaning take milliseconds to tenths of a second: not on the threads that serve
+/// sockets.
 async fn display_message(
     message: Message,
     user: UserId,

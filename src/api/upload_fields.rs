@@ -171,7 +171,8 @@ fn only(fields: &Map<String, Value>, names: &[&str]) -> bool {
     fields.keys().all(|name| names.contains(&name.as_str()))
 }
 
-/// Text of an object's field: `Some(None)` when absent or empty, `None` when it is no text or too long.
+/// Text of an object's field: `Some(None)` when absent or empty, `None` when it is no text or too
+/// long.
 fn text_of(fields: &Map<String, Value>, name: &str, chars_max: usize) -> Option<Option<String>> {
     match fields.get(name) {
         None => Some(None),

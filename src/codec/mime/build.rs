@@ -1,6 +1,7 @@
 //! Composing a message from its fields, for the API's upload.
 //!
-//! RFC 5322, RFC 2046; the octets are `mail-builder`'s. It knows no clock and no randomness: date and Message-ID are given.
+//! RFC 5322, RFC 2046; the octets are `mail-builder`'s. It knows no clock and no randomness: date
+//! and Message-ID are given.
 
 use super::data_links::inline_data_links;
 use super::text::html_to_text;
@@ -79,7 +80,8 @@ pub struct Draft {
 /// The octets of a message.
 ///
 /// # Errors
-/// `Invalid` when a field name or content type is none, or names a field that the composer writes itself.
+/// `Invalid` when a field name or content type is none, or names a field that the composer writes
+/// itself.
 pub fn compose(mut draft: Draft) -> Result<Vec<u8>> {
     let mut builder = MessageBuilder::new();
     let attachments = std::mem::take(&mut draft.attachments);
@@ -175,7 +177,8 @@ fn field_value(value: &str) -> HeaderType<'static> {
     if value.is_ascii() { Raw::new(value).into() } else { Text::new(value).into() }
 }
 
-/// The MIME tree: mixed(related(alternative(text, html), inline…), attachment…), with the levels that are needed.
+/// The MIME tree: mixed(related(alternative(text, html), inline…), attachment…), with the levels
+/// that are needed.
 fn body(
     text: Option<String>,
     html: Option<String>,

@@ -1,4 +1,5 @@
-//! Pictures in HTML as `data:` URLs (RFC 2397) into inline attachments with a Content-ID (RFC 2392).
+//! Pictures in HTML as `data:` URLs (RFC 2397) into inline attachments with a Content-ID (RFC
+//! 2392).
 
 use super::build::{Encoding, NewAttachment};
 use super::text::decode_body;
@@ -8,7 +9,8 @@ const HTML_OCTETS_MAX: usize = 12 * 1024 * 1024;
 /// Pictures taken out of one HTML; further ones stay.
 const LINKS_MAX: usize = 200;
 
-/// The HTML with `src="data:image/…;base64,…"` replaced by `src="cid:…"`; the pictures are added to `inline`.
+/// The HTML with `src="data:image/…;base64,…"` replaced by `src="cid:…"`; the pictures are added to
+/// `inline`.
 pub fn inline_data_links(html: &str, seed: &str, inline: &mut Vec<NewAttachment>) -> String {
     if html.len() > HTML_OCTETS_MAX {
         return html.to_owned();

@@ -1,7 +1,9 @@
 //! What of a message is shown: its texts, its HTML, and its list of attachments.
 //!
-//! Works on the tree and on texts that the caller has read and decoded; it knows no store and no JSON. Attachment ids
-//! count the leaves that are not shown as text, in the order of the tree: `ATT00001`, `ATT00002` … Types and
+//! Works on the tree and on texts that the caller has read and decoded; it knows no store and no
+//! JSON. Attachment ids
+//! count the leaves that are not shown as text, in the order of the tree: `ATT00001`, `ATT00002` …
+//! Types and
 //! dispositions: RFC 2046 §5.1, RFC 2183 §2.10, RFC 2387.
 
 use super::sanitize::{sanitize, text_to_html};
@@ -147,7 +149,8 @@ impl<'a> Layout<'a> {
 
 /// How a leaf is shown as text; `None`: it is an attachment.
 fn text_kind(part: &Part) -> Option<TextKind> {
-    // RFC 2183 §2.10: what is marked `attachment` is not part of the text; unknown dispositions count as that
+    // RFC 2183 §2.10: what is marked `attachment` is not part of the text; unknown dispositions
+    // count as that
     if part.disposition.as_deref().is_some_and(|disposition| disposition != "inline") {
         return None;
     }
@@ -180,7 +183,8 @@ pub struct Shown {
     pub html: Vec<String>,
 }
 
-/// Text and HTML of a message from its decoded text parts; each is made from the other where it is missing.
+/// Text and HTML of a message from its decoded text parts; each is made from the other where it is
+/// missing.
 pub fn show(texts: Vec<ShownText>, cids: &HashMap<String, String>) -> Shown {
     let (mut plain, mut html) = (Vec::new(), Vec::new());
     let mut html_octets = 0;

@@ -1,6 +1,8 @@
-//! The fields of a message header as values: addresses with groups, content type with parameters, decoded text.
+//! The fields of a message header as values: addresses with groups, content type with parameters,
+//! decoded text.
 //!
-//! RFC 5322 §3.4 and §3.6, RFC 2045 §5.1, RFC 2369, RFC 2919. Reads any octets; what is not understood is shown as text.
+//! RFC 5322 §3.4 and §3.6, RFC 2045 §5.1, RFC 2369, RFC 2919. Reads any octets; what is not
+//! understood is shown as text.
 
 use super::text::decode_header_value;
 use crate::model::structure::NamedAddress;

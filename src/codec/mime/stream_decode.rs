@@ -1,4 +1,5 @@
-//! Undoing a transfer encoding piece by piece (RFC 2045 §6), so that an attachment is never in memory as a whole.
+//! Undoing a transfer encoding piece by piece (RFC 2045 §6), so that an attachment is never in
+//! memory as a whole.
 
 use super::text::decode_body;
 
