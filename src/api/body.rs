@@ -9,12 +9,68 @@ use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Octets of a request body: a message in base64, with room for the rest of the form.
 pub const BODY_OCTETS_MAX: usize = 90 * 1024 * 1024;
 /// Parts of a multipart form.
 const PARTS_MAX: usize = 1000;
 const _: () = assert!(BODY_OCTETS_MAX as u64 > MESSAGE_OCTETS_MAX / 3 * 4);
+
+/// Octets of all bodies in memory at a time, in KiB.
+const BUDGET_KIB: u32 = 512 * 1024;
+/// Bodies announced as smaller than this are not counted.
+const SMALL_OCTETS: u64 = 64 * 1024;
+/// How long a request waits for room.
+const WAIT: Duration = Duration::from_secs(30);
+/// How long a body may take.
+const READ: Duration = Duration::from_secs(600);
+
+/// The memory that request bodies of this node share; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct BodyBudget(Arc<Semaphore>);
+
+impl Default for BodyBudget {
+    fn default() -> Self {
+        let permits = usize::try_from(BUDGET_KIB).unwrap_or(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Semaphore::new(permits)))
+    }
+}
+
+impl BodyBudget {
+    /// Room for a body with these headers, kept until it is dropped; without a length it is charged
+    /// as the largest.
+    ///
+    /// # Errors
+    /// 413 for a body announced as too large, 503 when there is no room in time.
+    pub async fn reserve(&self, headers: &HeaderMap) -> Result<Option<Room>, Problem> {
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        let length: Option<u64> = length.and_then(|text| text.parse().ok());
+        let has_body = length.is_some() || headers.contains_key(header::TRANSFER_ENCODING);
+        if !has_body || length.is_some_and(|octets| octets < SMALL_OCTETS) {
+            return Ok(None);
+        }
+        let octets = length.unwrap_or(BODY_OCTETS_MAX as u64);
+        if octets > BODY_OCTETS_MAX as u64 {
+            return Err(too_large());
+        }
+        let kib = u32::try_from(octets / 1024 + 1).unwrap_or(BUDGET_KIB);
+        let wait = Arc::clone(&self.0).acquire_many_owned(kib);
+        match tokio::time::timeout(WAIT, wait).await {
+            Ok(Ok(permit)) => Ok(Some(Room(permit))),
+            Ok(Err(_)) | Err(_) => {
+                let text = "Too many large requests at once; try again";
+                Err(Problem::refusal(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", text))
+            }
+        }
+    }
+}
+
+/// Memory reserved for one body.
+#[derive(Debug)]
+pub struct Room(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
 /// What a body holds.
 #[derive(Default, Debug)]
@@ -32,6 +88,16 @@ pub struct Content {
 /// # Errors
 /// 400 `InvalidContent` when it is not what it says, 413 when it is too large.
 pub async fn read(headers: &HeaderMap, body: Body) -> Result<Content, Problem> {
+    match tokio::time::timeout(READ, read_all(headers, body)).await {
+        Ok(content) => content,
+        Err(_) => {
+            let text = "The body took too long";
+            Err(Problem::refusal(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", text))
+        }
+    }
+}
+
+async fn read_all(headers: &HeaderMap, body: Body) -> Result<Content, Problem> {
     let header = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type =
         header.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::access::{Caller, Grant, Resource};
+use super::body::{BodyBudget, Room};
 use super::middleware::CallerName;
 use super::params::Params;
 use super::problem::Problem;
@@ -20,6 +21,8 @@ pub struct Call {
     pub params: Params,
     /// Values of query or body whose name the path has, too.
     pub overridden: Map<String, Value>,
+    /// Memory reserved for the body; a handler that takes the call apart holds it to its end.
+    pub room: Option<Room>,
 }
 
 impl FromRequest<Context> for Call {
@@ -39,7 +42,9 @@ impl FromRequest<Context> for Call {
         if let Some(name) = request.extensions().get::<CallerName>() {
             name.set(&caller);
         }
+        let budget = request.extensions().get::<BodyBudget>().cloned().unwrap_or_default();
         let (parts, octets) = request.into_parts();
+        let room = budget.reserve(&parts.headers).await?;
         let mut content = body::read(&parts.headers, octets).await?;
         // §0.4: the token is no parameter, wherever it came from
         content.values.remove("accessToken");
@@ -52,7 +57,7 @@ impl FromRequest<Context> for Call {
             }
         }
         let params = Params::new(caller, values, content.files, content.body);
-        Ok(Self { params, overridden })
+        Ok(Self { params, overridden, room })
     }
 }
 

@@ -34,6 +34,8 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route = route.unwrap_or_else(|| "none".to_owned());
+    // names and addresses do not belong into the log, where the path has them
+    let shown = if route.contains("/resolve/") { route.clone() } else { path.clone() };
     let started = tokio::time::Instant::now();
     let is_overlong = path.split('/').any(|segment| segment.len() > SEGMENT_CHARS_MAX * 3);
     let mut response =
@@ -48,7 +50,7 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let duration_ms = elapsed.as_millis();
     let user = name.0.get().map_or("-", String::as_str);
     tracing::info!(
-        request.id = id, %method, path, status, %duration_ms, user.id = user, "api request"
+        request.id = id, %method, path = shown, status, %duration_ms, user.id = user, "api request"
     );
     response
 }

@@ -28,6 +28,7 @@ pub mod serve;
 pub mod settings;
 pub mod uid_sets;
 pub mod upload_fields;
+pub mod user_maintenance;
 pub mod user_request;
 pub mod user_view;
 pub mod users;

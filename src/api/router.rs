@@ -1,8 +1,9 @@
 //! The table of contents of the API.
 
+use super::body::BodyBudget;
 use super::{
     Context, addresses, authentication, health, mailboxes, message_source, message_update,
-    message_upload, messages, middleware, openapi, users,
+    message_upload, messages, middleware, openapi, user_maintenance, users,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -26,6 +27,8 @@ fn users_and_addresses() -> OpenApiRouter<Context> {
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::resolve))
         .routes(routes!(users::show, users::update, users::delete))
+        .routes(routes!(user_maintenance::reset_password))
+        .routes(routes!(user_maintenance::reset_quota))
         .routes(routes!(addresses::list_all))
         .routes(routes!(addresses::resolve))
         .routes(routes!(addresses::list, addresses::create))
@@ -64,6 +67,7 @@ pub fn build(ctx: Context) -> Router {
             middleware::method_not_allowed(method.as_str())
         })
         .layer(DefaultBodyLimit::disable())
+        .layer(axum::Extension(BodyBudget::default()))
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(axum::middleware::from_fn(middleware::observe))
 }

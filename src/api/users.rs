@@ -9,6 +9,8 @@ use super::problem::{Problem, ProblemView, RefusalView};
 use super::reply::{Answer, Created, Reply, Success};
 use super::user_request::{CreateUserRequest, UpdateUserRequest};
 use super::user_view::{UserRow, UserView};
+use crate::auth::name::{new_username, normal_address};
+use crate::auth::password::is_supported;
 use crate::directory::user::{Around, NewPassword, NewUser, NewUserAddress, UserFilter};
 use crate::model::error::Error;
 use crate::model::id::UserId;
@@ -138,14 +140,19 @@ fn cursor_id(key: &str) -> Result<UserId, Problem> {
 pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
     let mut p = call.params;
     p.session();
-    let username = p.text("username", 128).required();
+    let rule = "must have 1 to 128 letters, digits and -, joined by single . _ = : or one @";
+    let username = p.parsed("username", rule, |value| new_username(value.as_str()?).ok());
+    let username = username.required();
     let hashed = p.boolean("hashedPassword").or(false);
     let password = password(&mut p, hashed);
     if password.is_none() {
         p.fail("password", "\"password\" is required");
     }
     refuse_breach_check(&mut p);
-    let address = p.text("address", 255).optional();
+    let address = p.parsed("address", "must be an email address", |value| {
+        Some(normal_address(value.as_str()?).ok()?.to_string())
+    });
+    let address = address.optional();
     let address = match (p.boolean("emptyAddress").or(false), address) {
         (true, _) => NewUserAddress::None,
         (false, Some(address)) => NewUserAddress::Given(address),
@@ -183,9 +190,13 @@ fn password(p: &mut Params, is_hashed: bool) -> Option<NewPassword> {
     match p.take("password")? {
         Value::Bool(false) => Some(NewPassword::None),
         Value::String(text) if text.is_empty() => Some(NewPassword::None),
-        Value::String(text) if text.chars().count() <= 256 => {
-            Some(if is_hashed { NewPassword::Hashed(text) } else { NewPassword::Plain(text) })
+        Value::String(text) if is_hashed => {
+            if !is_supported(&text) {
+                p.fail("password", "\"password\" must be a hash of argon2, bcrypt or pbkdf2");
+            }
+            Some(NewPassword::Hashed(text))
         }
+        Value::String(text) if text.chars().count() <= 256 => Some(NewPassword::Plain(text)),
         _ => {
             p.fail("password", "\"password\" must be text of at most 256 characters");
             Some(NewPassword::None)

@@ -108,17 +108,23 @@ impl Authenticator {
         Ok(Login { user, requires_password_change: is_temporary })
     }
 
-    /// Whether this is the user's own password; nothing else is looked at.
+    /// Whether this is the user's own password; failures count like those of logins.
     ///
     /// # Errors
-    /// `NotFound` user, `Unavailable`.
+    /// `NotFound` user, `Throttled`, `Unavailable`.
     pub async fn is_password(
         &self,
         user: crate::model::id::UserId,
         password: &str,
     ) -> Result<bool> {
         let record = users::load(&self.storage, user).await?;
-        self.passwords.verify(password, &record.password).await
+        let name = user.to_string();
+        self.throttle.check(&name).await?;
+        let is_right = self.passwords.verify(password, &record.password).await?;
+        if !is_right {
+            self.throttle.failed(&name).await?;
+        }
+        Ok(is_right)
     }
 
     /// The user a name belongs to, for what needs no password.

@@ -19,6 +19,8 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 /// Hashes computed at a time.
 const CONCURRENT_MAX: usize = 2;
+/// Logins waiting for their hash; more are told to come again.
+const WAITING_MAX: usize = 1000;
 /// Octets of a password; characters are the doors' part.
 pub const PASSWORD_OCTETS_MAX: usize = 1024;
 /// How long a success is remembered, milliseconds.
@@ -40,6 +42,8 @@ pub struct Passwords {
 
 struct Inner {
     permits: Semaphore,
+    /// As many clones as logins wait.
+    waiting: Arc<()>,
     key: [u8; 32],
     clock: Clock,
     /// Keyed hash of (password hash, password) to the end of its remembrance. Held for a look-up only.
@@ -57,6 +61,7 @@ impl Passwords {
     pub fn new(clock: Clock) -> Self {
         let inner = Inner {
             permits: Semaphore::new(CONCURRENT_MAX),
+            waiting: Arc::default(),
             key: rand::random(),
             clock,
             remembered: Mutex::default(),
@@ -101,6 +106,11 @@ impl Passwords {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
+        // RAII: counted down also where the caller goes away while it waits
+        let waiting = Arc::clone(&self.inner.waiting);
+        if Arc::strong_count(&waiting) > WAITING_MAX {
+            return Err(Error::Unavailable { reason: "too many logins at once", source: None });
+        }
         let permit = self.inner.permits.acquire().await;
         let _permit = permit.map_err(|error| Error::internal("hashing has ended", error))?;
         tokio::task::spawn_blocking(work)

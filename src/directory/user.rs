@@ -290,6 +290,17 @@ impl Directory {
         Ok(password)
     }
 
+    /// Counts a user's storage anew: octets now, and as they were recorded.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`.
+    pub async fn recount_user(&self, user: UserId) -> Result<(u64, u64)> {
+        transaction::run!(&self.storage, async |session| {
+            users::recount(&self.storage, session, user).await
+        })
+        .await
+    }
+
     /// Deletes a user: he and his addresses are gone at once, his mailboxes a little later.
     ///
     /// An unknown user is a success without addresses, so that the call can be repeated.

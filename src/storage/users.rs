@@ -397,15 +397,29 @@ pub async fn upgrade_hash(storage: &Storage, user: UserId, old: &str, new: &str)
     Ok(())
 }
 
-/// Sets the counted octets, and says what they were before.
+/// Sums the octets of a user's mailboxes and records them, inside a transaction: the sum and what was
+/// recorded before. An append at the same time conflicts on the user, and this is tried again.
 ///
 /// # Errors
 /// `NotFound` user, `Unavailable`.
-pub async fn set_used_octets(storage: &Storage, user: UserId, octets: u64) -> Result<u64> {
+pub async fn recount(
+    storage: &Storage,
+    session: &mut ClientSession,
+    user: UserId,
+) -> Result<(u64, u64)> {
+    let fields = doc! { "octets": 1 };
+    let mailboxes = storage.mailboxes();
+    let found = mailboxes.find(doc! { "user": oid(user) }).projection(fields);
+    let mut cursor = found.session(&mut *session).await?;
+    let mut octets: u64 = 0;
+    while let Some(mailbox) = cursor.next(&mut *session).await.transpose()? {
+        octets = octets.saturating_add(get_count(&mailbox, "octets"));
+    }
     let set = doc! { "$set": { "storageUsed": int(octets) } };
-    let before = storage.users().find_one_and_update(doc! { "_id": oid(user) }, set).await?;
-    let before = before.ok_or(Error::NotFound { what: "user" })?;
-    Ok(get_count(&before, "storageUsed"))
+    let users = storage.users();
+    let update = users.find_one_and_update(doc! { "_id": oid(user) }, set).session(session);
+    let before = update.await?.ok_or(Error::NotFound { what: "user" })?;
+    Ok((octets, get_count(&before, "storageUsed")))
 }
 
 /// Removes a user inside a transaction; whether there was one.
