@@ -198,29 +198,29 @@ fn hostile_messages_are_bounded() {
         ("nested", nested),
         ("prefixes", prefixes + &"--xxxx\r\n--xxx--\r\n".repeat(10_000)),
         ("many parts", multipart("b") + &"--b\r\n\r\nx\r\n".repeat(100_000)),
-        ("many delimiters", multipart("b") + &"--b\r\n".repeat(500_000)),
-        ("many strangers", multipart("b") + &"--c\r\n".repeat(500_000)),
-        ("long delimiter", multipart(&"b".repeat(500_000)) + "--" + &"b".repeat(500_000)),
+        ("many delimiters", multipart("b") + &"--b\r\n".repeat(100_000)),
+        ("many strangers", multipart("b") + &"--c\r\n".repeat(100_000)),
+        ("long delimiter", multipart(&"b".repeat(100_000)) + "--" + &"b".repeat(100_000)),
         ("messages", "Content-Type: message/rfc822\r\n\r\n".repeat(20_000)),
         ("digests", (multipart("b") + "--b\r\n").replace("mixed", "digest").repeat(2000)),
-        ("header only", "A: b\r\n".repeat(200_000)),
-        ("folds", format!("Subject: {}", "\r\n ".repeat(300_000))),
-        ("angles", format!("From: {}\r\n\r\n", "<".repeat(500_000))),
-        ("quotes", format!("From: {}\r\n\r\n", "\"a\" (".repeat(200_000))),
+        ("header only", "A: b\r\n".repeat(40_000)),
+        ("folds", format!("Subject: {}", "\r\n ".repeat(60_000))),
+        ("angles", format!("From: {}\r\n\r\n", "<".repeat(100_000))),
+        ("quotes", format!("From: {}\r\n\r\n", "\"a\" (".repeat(40_000))),
         ("commas", format!("To: {}\r\n\r\n", "a,".repeat(100_000))),
         ("words", format!("Subject: {}\r\n\r\n", "=?a?q?".repeat(100_000))),
         ("good words", format!("Subject: {}\r\n\r\n", "=?utf-8?q?a?= ".repeat(100_000))),
         ("parameters", format!("Content-Type: a/b{}\r\n\r\n", "; a*1*=b".repeat(100_000))),
         ("boundary of spaces", "Content-Type: multipart/x; boundary=\"  \"\r\n\r\n--\r\n".into()),
         ("nul", "Subject: a\0b\r\n\0\r\n\r\n\0".into()),
-        ("addresses", format!("To: {}\r\n\r\n", "a@b, ".repeat(300_000))),
+        ("addresses", format!("To: {}\r\n\r\n", "a@b, ".repeat(60_000))),
         (
             "names",
             multipart("b")
                 + &format!("--b\r\nContent-Type: a/b; name={}\r\n\r\n", "n".repeat(2000))
                     .repeat(5000),
         ),
-        ("references", format!("References: {}\r\n\r\n", "<a".repeat(300_000))),
+        ("references", format!("References: {}\r\n\r\n", "<a".repeat(60_000))),
     ] {
         check(name, content.as_bytes());
         check(name, content.replace("\r\n", "\n").as_bytes());

@@ -14,9 +14,9 @@ use super::structure;
 /// Messages about which we and Python think differently, and why we do.
 ///
 /// The recurring ones: `EMPTY`: a multipart without a single delimiter is a leaf for Python; IMAP
-/// has no such thing, and we show its body as text. `SAME`: a boundary used by two nested multiparts belongs to the inner one, as for Dovecot; for
-/// Python to the outer one. `JUNK`: a line without colon ends the header for Python; for us and
-/// Dovecot only an empty line does.
+/// has no such thing, and we show its body as text. `SAME`: a boundary used by two nested
+/// multiparts belongs to the inner one, as for Dovecot; for Python to the outer one. `JUNK`: a line
+/// without colon ends the header for Python; for us and Dovecot only an empty line does.
 const EXPLAINED: &[(&str, &str)] = &[
     ("malformed/001.eml", EMPTY),
     ("malformed/002.eml", EMPTY),

@@ -12,7 +12,8 @@ use crate::model::limits::ATTACHMENT_OCTETS_MIN;
 use crate::model::structure::{Hole, Part, Skeleton};
 
 /// Cuts large base64 bodies that re-encode identically out of a content. Returns the skeleton and
-/// the decoded octets of each hole. Expanding gives the content back exactly: each hole was checked.
+/// the decoded octets of each hole. Expanding gives the content back exactly: each hole was
+/// checked.
 pub fn split(content: &[u8], root: &Part) -> (Skeleton, Vec<Vec<u8>>) {
     let mut skeleton = Skeleton::default();
     let mut attachments = Vec::new();

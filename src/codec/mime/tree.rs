@@ -1,7 +1,7 @@
 //! The MIME tree as stored in the message document, and walks over it.
 //!
-//! Stored form: a version octet, then the parts in preorder; numbers as LEB128 varints, text with its
-//! length in front, optional text with its length plus one (0: none).
+//! Stored form: a version octet, then the parts in preorder; numbers as LEB128 varints, text with
+//! its length in front, optional text with its length plus one (0: none).
 
 use crate::model::limits::{MIME_DEPTH_MAX, MIME_PARTS_MAX};
 use crate::model::structure::{ByteRange, Part};

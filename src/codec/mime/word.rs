@@ -10,6 +10,9 @@ use super::header::{is_space, unfold};
 /// Longest charset name looked up; no registered one is longer (RFC 2978 §2.3).
 const CHARSET_OCTETS_MAX: usize = 45;
 
+/// An encoded word: lowercase charset and decoded octets.
+type Word = (Vec<u8>, Vec<u8>);
+
 /// Decodes octets of a charset; of an unknown one as UTF-8, else as windows-1252.
 pub fn charset_to_text(charset: &[u8], octets: &[u8]) -> String {
     let name = charset.trim_ascii();
@@ -46,7 +49,7 @@ pub fn decode(raw: &[u8]) -> String {
     let mut rest = text.as_slice();
     let mut plain = Vec::new();
     // Octets of adjacent words of one charset are decoded together: programs split characters.
-    let mut pending: Option<(Vec<u8>, Vec<u8>)> = None;
+    let mut pending: Option<Word> = None;
     while let Some(first) = rest.first() {
         if let Some((word, after)) = encoded_word(rest) {
             // RFC 2047 §6.2: white space between encoded words is not shown.
@@ -85,14 +88,14 @@ pub fn decode(raw: &[u8]) -> String {
     out
 }
 
-fn flush(word: Option<(Vec<u8>, Vec<u8>)>, out: &mut String) {
+fn flush(word: Option<Word>, out: &mut String) {
     if let Some((charset, octets)) = word {
         out.push_str(&charset_to_text(&charset, &octets));
     }
 }
 
 /// `=?charset?Q?text?=` at the start: lowercase charset, decoded octets, and what follows.
-fn encoded_word(octets: &[u8]) -> Option<((Vec<u8>, Vec<u8>), &[u8])> {
+fn encoded_word(octets: &[u8]) -> Option<(Word, &[u8])> {
     let rest = octets.strip_prefix(b"=?")?;
     let head = rest.get(..rest.len().min(CHARSET_OCTETS_MAX * 2))?;
     let (charset, _) = head.split_at_checked(memchr(b'?', head)?)?;
