@@ -35,16 +35,6 @@ impl Reply {
         Self { code, status: None, lines }
     }
 
-    /// Whether it accepts (2xx or 3xx).
-    pub const fn is_positive(&self) -> bool {
-        self.code < 400
-    }
-
-    /// Whether the server closes the connection after it (RFC 5321 §3.8: 221 and 421).
-    pub const fn is_last(&self) -> bool {
-        matches!(self.code, 221 | 421)
-    }
-
     /// Appends the reply's lines.
     pub fn write(&self, output: &mut Vec<u8>) {
         // RFC 5321 §4.2.1: "-" after the code on every line but the last
