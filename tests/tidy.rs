@@ -2,6 +2,8 @@
 //!
 //! Reads the source as text; needs nothing. A rule that is broken is printed with file and line.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails panics")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,10 +12,10 @@ const RANKS: &[(&str, u8)] = &[
     ("model", 0),
     ("clock", 0),
     ("telemetry", 0),
+    ("tasks", 0),
     ("codec", 1),
     ("net", 1),
     ("spool", 1),
-    ("tasks", 1),
     ("storage", 2),
     ("mailstore", 3),
     ("auth", 3),
@@ -150,7 +152,7 @@ fn modules_use_lower_ranks_only() {
     let mut broken = Vec::new();
     for source in sources("src") {
         let module = source.module().to_owned();
-        if matches!(module.as_str(), "lib" | "main") {
+        if matches!(module.as_str(), "lib" | "main") || source.is_test_file() {
             continue;
         }
         let Some(own) = rank(&module) else {

@@ -260,8 +260,6 @@ def measure(server, base):
     yield "LMTP, 8 connections", "msg/s", (COUNT - few) / parallel(8, COUNT - few, deliver)
     imap = Imap(server.imap)
     imap.command("SELECT INBOX")
-    if base == 0:
-        last = imap.command("NOOP")
     full = "(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"
     yield "first sync", "msg/s", COUNT / timed(lambda: imap.command(f"UID FETCH 1:{COUNT} {full}"))
     yield "FETCH FLAGS", "msg/s", COUNT / timed(lambda: imap.command(f"UID FETCH 1:{COUNT} (FLAGS)"))

@@ -1,5 +1,14 @@
 //! Black box over real sockets: stores started by `server::start`, the function `main` uses.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    reason = "a test that fails panics, and reads the clock and the environment like a client would"
+)]
+
 mod support;
 
 mod api;
