@@ -252,7 +252,8 @@ async fn histories_equal_a_naive_model() {
         step(&mut random, node, user, ids, &mut models, number).await;
         for (index, view) in views.iter().enumerate() {
             if random.below(3) == 0 {
-                view.refresh().await.unwrap();
+                let rounds = usize::try_from(random.below(3)).unwrap();
+                view.refresh_in(rounds).await.unwrap();
                 compare(view, &models[index % 2], number);
             }
         }
@@ -357,10 +358,12 @@ async fn views_are_consistent_prefixes_under_writing() {
         stand.nodes[0].view(user, ids[0]).await.unwrap(),
         stand.nodes[1].view(user, ids[0]).await.unwrap(),
     ];
+    let mut random = Random(5);
     let mut seen: BTreeMap<ModSeq, (UidSet, Uid)> = BTreeMap::new();
     while writers.iter().any(|writer| !writer.is_finished()) {
         for view in &views {
-            let state = view.refresh().await.unwrap();
+            let rounds = usize::try_from(random.below(3)).unwrap();
+            let state = view.refresh_in(rounds).await.unwrap();
             let rows = rows_of(view);
             assert!(rows.iter().all(|row| row.mod_seq <= view.state().mod_seq));
             assert!(state.uids.last().is_none_or(|last| last < state.uid_next));

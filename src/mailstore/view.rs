@@ -134,6 +134,11 @@ impl View {
     /// # Errors
     /// `NotFound` when the mailbox is gone, `Unavailable`.
     pub async fn refresh(&self) -> Result<ViewState> {
+        self.refresh_in(ROUNDS_MAX).await
+    }
+
+    /// [`Self::refresh`] with so many rounds before a snapshot.
+    pub(super) async fn refresh_in(&self, rounds: usize) -> Result<ViewState> {
         let wanted = self.begun.load(Ordering::SeqCst) + 1;
         let mut turn = self.turn.lock().await;
         if *turn >= wanted {
@@ -147,20 +152,20 @@ impl View {
             self.read(|data| (data.loaded, data.state.mod_seq, data.state.uid_validity));
         let same = loaded && validity == target.uid_validity && known <= target.mod_seq;
         if !same || known != target.mod_seq {
-            self.follow(if same { known } else { 0 }, target).await?;
+            self.follow(if same { known } else { 0 }, target, rounds).await?;
         }
         *turn = number;
         Ok(self.state())
     }
 
     /// Steps 2 to 4 from a state; 0: from nothing.
-    async fn follow(&self, known: ModSeq, mut target: Mailbox) -> Result<()> {
+    async fn follow(&self, known: ModSeq, mut target: Mailbox, rounds: usize) -> Result<()> {
         let mut delta = Delta::default();
         if known == 0 {
             delta.fresh = Some(Columns::default());
         }
         let mut from = known;
-        for _ in 0..ROUNDS_MAX {
+        for _ in 0..rounds {
             if !self.collect(None, from, target.mod_seq, &mut delta).await? {
                 delta = Delta { fresh: Some(Columns::default()), ..Delta::default() };
                 from = 0;
