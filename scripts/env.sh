@@ -11,4 +11,5 @@ SECANTUS_ROOT="$EIDER_CACHE/secantus-$SECANTUS_VERSION"
 export EIDER_SECANTUSD="${EIDER_SECANTUSD:-$SECANTUS_ROOT/bin/secantusd-rs}"
 NODE_TOOLS="$EIDER_CACHE/node"
 export NODE_PATH="$NODE_TOOLS/node_modules"
+SPAMASSASSIN="$EIDER_CACHE/spamassassin"
 say() { printf '== %s\n' "$*"; }

@@ -22,8 +22,30 @@ pub fn samples() -> Vec<Sample> {
         octets: with_crlf(&std::fs::read(&path).unwrap()),
     };
     let mut samples: Vec<Sample> = paths.into_iter().map(read).collect();
+    samples.extend(real_mail());
     samples.extend(built_in());
     samples
+}
+
+/// Real messages of the SpamAssassin corpus taken for a run.
+const REAL_MAIL: usize = 1000;
+
+/// An even choice of `$EIDER_TEST_SPAMASSASSIN`, which `scripts/test` sets; each without its mbox "From " line.
+fn real_mail() -> Vec<Sample> {
+    let Some(folder) = std::env::var_os("EIDER_TEST_SPAMASSASSIN") else { return Vec::new() };
+    let mut paths = Vec::new();
+    files(Path::new(&folder), &mut paths);
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    paths.sort();
+    let step = (paths.len() / REAL_MAIL).max(1);
+    let read = |path: PathBuf| {
+        let octets = std::fs::read(&path).unwrap();
+        let line = octets.iter().position(|octet| *octet == b'\n').map_or(0, |at| at + 1);
+        let message = if octets.starts_with(b"From ") { &octets[line..] } else { &octets };
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        Sample { name, octets: with_crlf(message) }
+    };
+    paths.into_iter().step_by(step).take(REAL_MAIL).map(read).collect()
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
