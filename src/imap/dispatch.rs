@@ -6,6 +6,8 @@ use super::session::Session;
 use super::sync::Look;
 use crate::codec::imap::command::Command;
 use crate::codec::imap::command_table::Rule;
+use crate::codec::imap::response::Condition;
+use crate::codec::imap::response_code::ResponseCode;
 
 /// What is looked at when a command is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,7 +66,19 @@ impl Session {
     /// Runs a command that is allowed in this state.
     pub async fn execute(&mut self, tag: &str, command: Command, rule: Rule) -> Outcome {
         let after = After::of(&command);
+        let (had_condstore, was_selected) = (self.enabled.condstore, self.opened.is_some());
+        let is_select = rule.name == "SELECT" || rule.name == "EXAMINE";
         let outcome = self.handle(tag, command).await;
+        if !had_condstore
+            && self.enabled.condstore
+            && !is_select
+            && was_selected
+            && let Some(opened) = &self.opened
+        {
+            // RFC 7162 §3.1.2: told when CONDSTORE is enabled while a mailbox is selected
+            let code = ResponseCode::HighestModSeq(opened.selected.mod_seq().max(1));
+            self.untagged_ok(Some(&code), "Highest");
+        }
         let look = match after {
             After::Nothing => return outcome,
             After::View => Look::View,
@@ -123,12 +137,7 @@ impl Session {
 
     fn logout(&mut self) -> Reply {
         self.is_over = true;
-        self.writer().status(
-            None,
-            crate::codec::imap::response::Condition::Bye,
-            None,
-            "Until next time",
-        );
+        self.writer().status(None, Condition::Bye, None, "Until next time");
         Reply::ok("Logged out")
     }
 }

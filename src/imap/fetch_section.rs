@@ -238,7 +238,6 @@ impl Loaded {
                 continue;
             }
             write_header(&mut writer, item, octets);
-            drop(writer);
             stream.write(prefix).await?;
             stream.write(beginning).await?;
             write_rest(mailstore, user, &self.message, *rest, stream).await?;

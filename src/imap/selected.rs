@@ -64,6 +64,11 @@ impl Selected {
         &self.uids
     }
 
+    /// Up to which ModSeq the client has been told of flags.
+    pub const fn mod_seq(&self) -> ModSeq {
+        self.mod_seq
+    }
+
     /// The result of the last `SEARCH RETURN (SAVE)`: `$` (RFC 9051 §6.4.4.1).
     pub const fn saved(&self) -> &UidSet {
         &self.saved
