@@ -96,10 +96,10 @@ impl Mailstore {
 
     /// Appends messages to one mailbox, all or none, UIDs ascending in the given order. Acknowledged when it returns.
     ///
-    /// Known content: one round trip and commit to raise its count. New content: that round trip, then its document is
-    /// part of the mailbox's transaction; large ones and attachments are stored before it. The transaction is five round
-    /// trips (mailbox, contents, messages, user, change) and one commit, shared with all that wait for the same mailbox.
-    /// It goes on when the caller stops waiting.
+    /// Known content: one round trip and commit to raise its count. New content: that round trip, then its document
+    /// is part of the mailbox's transaction; large ones and attachments are stored before it. The transaction is five
+    /// round trips (mailbox, contents, messages, user, change) and one commit, shared with all that wait for the same
+    /// mailbox. It goes on when the caller stops waiting.
     ///
     /// # Errors
     /// `NotFound` mailbox, `OverQuota`, `LimitReached` keywords, `Unavailable`.
@@ -204,7 +204,8 @@ async fn blocking<T: Send + 'static>(
 fn thread_of(user: UserId, summary: &Summary, content: &ContentHash) -> ThreadId {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&user.octets());
-    // `references` is In-Reply-To, then References, which repeats it as its last when the client does as RFC 5322 §3.6.4 says
+    // `references` is In-Reply-To, then References, which repeats it as its last when the client does as RFC 5322
+    // §3.6.4 says
     let root = match summary.references.as_slice() {
         [reply, first, rest @ ..] if first == reply || rest.contains(reply) => Some(first),
         [first, ..] => Some(first),

@@ -12,12 +12,11 @@ use crate::model::mailbox::{Mailbox, MailboxName, SpecialUse};
 use crate::model::structure::ByteRange;
 use crate::model::uid::UidSet;
 use crate::storage::contents;
-use crate::storage::field::{get_int, new_id, oid};
-use crate::storage::testing::storage;
+use crate::storage::field::new_id;
+use crate::storage::testing::{self, storage};
 use crate::tasks::Tasks;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bson::doc;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -33,9 +32,7 @@ impl Stand {
         let tasks = Tasks::new();
         let store = Mailstore::new(storage(name).await, Clock::default(), tasks.clone());
         let stand = Self { store, tasks, user: new_id() };
-        let user =
-            doc! { "_id": oid(stand.user), "unameview": name, "quota": 0i64, "storageUsed": 0i64 };
-        stand.store.storage().users().insert_one(user).await.unwrap();
+        testing::set_user(stand.store.storage(), stand.user, 0).await;
         stand
     }
 
@@ -62,14 +59,7 @@ impl Stand {
 
     /// Documents of a collection, and the sum of their counts.
     async fn counts(&self, collection: &str) -> (u64, i64) {
-        let collection = self.store.storage().collection::<bson::Document>(collection);
-        let (mut cursor, mut sum) = (collection.find(doc! {}).await.unwrap(), 0);
-        let mut documents = 0;
-        while cursor.advance().await.unwrap() {
-            documents += 1;
-            sum += get_int(&cursor.deserialize_current().unwrap(), "n");
-        }
-        (documents, sum)
+        testing::counts(self.store.storage(), collection).await
     }
 
     async fn used(&self) -> u64 {
@@ -134,8 +124,7 @@ async fn appends_of_many_tasks_are_in_order_and_counted() {
     assert!(after.mod_seq < 200, "commits are shared: {}", after.mod_seq);
     assert_eq!(after.counts.octets, stand.used().await);
     assert_eq!(stand.counts("contents").await, (193, 256));
-    let changes = stand.store.storage().changes();
-    let changes = changes.count_documents(doc! { "mailbox": oid(mailbox) }).await.unwrap();
+    let changes = testing::changes(stand.store.storage(), mailbox).await;
     assert_eq!(changes, after.mod_seq, "one change for each ModSeq");
     stand.store.delete_mailbox(stand.user, mailbox).await.unwrap();
     assert_eq!(stand.counts("contents").await, (0, 0));
@@ -231,9 +220,7 @@ async fn ranges_equal_slices_of_the_content() {
 async fn quota_and_missing_mailboxes_refuse_and_leave_nothing() {
     let stand = Stand::start("quota").await;
     let mailbox = stand.mailbox("INBOX").await;
-    let users = stand.store.storage().users();
-    let quota = doc! { "$set": { "quota": 1000i64 } };
-    users.update_one(doc! { "_id": oid(stand.user) }, quota).await.unwrap();
+    testing::set_user(stand.store.storage(), stand.user, 1000).await;
     // Half of them do not fit; those that do are not refused because of the others
     let appends = (0..4).map(|number: usize| {
         let body = "x".repeat(if number.is_multiple_of(2) { 300 } else { 5000 });

@@ -169,8 +169,8 @@ impl Mailstore {
         Ok(mailboxes)
     }
 
-    /// Renames a mailbox, with all below it if `with_children`. INBOX: `Invalid` (its special rename is the IMAP door's).
-    /// One transaction of two round trips and one for each renamed mailbox, after one to three queries.
+    /// Renames a mailbox, with all below it if `with_children`. INBOX: `Invalid` (its special rename is the IMAP
+    /// door's). One transaction of two round trips and one for each renamed mailbox, after one to three queries.
     ///
     /// # Errors
     /// `NotFound`, `AlreadyExists`, `Invalid`, `Unavailable`.

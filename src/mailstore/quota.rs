@@ -1,7 +1,7 @@
 //! Octets a user may store (RFC 9208's STORAGE).
 //!
-//! What is used is counted by the transactions that add and remove messages (`storage/usage.rs`), and an append or copy that
-//! would exceed the quota is aborted there. This file answers questions.
+//! What is used is counted by the transactions that add and remove messages (`storage/usage.rs`), and an append or
+//! copy that would exceed the quota is aborted there. This file answers questions.
 
 use super::Mailstore;
 use crate::model::error::{Error, Result};

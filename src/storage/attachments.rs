@@ -7,8 +7,8 @@
 //! | `octets` | int64 | decoded octets |
 //! | `run` | ObjectId | its chunks in `attachment_chunks`, not compressed |
 //!
-//! Index: `{n}` partial `n ≤ 0`. A count is raised before a content refers to the attachment; one that reaches 0 is deleted
-//! by a filter on `n ≤ 0`, so that a raise that came first wins, and one that comes later stores it anew.
+//! Index: `{n}` partial `n ≤ 0`. A count is raised before a content refers to the attachment; one that reaches 0 is
+//! deleted by a filter on `n ≤ 0`, so that a raise that came first wins, and one that comes later stores it anew.
 
 use crate::model::error::{Error, Result};
 use crate::model::id::ContentHash;
@@ -59,8 +59,8 @@ pub(super) async fn store(
     Err(Error::Unavailable { reason: AWAY, source: None })
 }
 
-/// Lowers the count of an attachment and removes it when nothing refers to it any more. One round trip and commit; three
-/// when it was the last.
+/// Lowers the count of an attachment and removes it when nothing refers to it any more. One round trip and commit;
+/// three when it was the last.
 ///
 /// # Errors
 /// `Unavailable`; the count is too high then.

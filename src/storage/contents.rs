@@ -10,9 +10,10 @@
 //! | `raw` | int64 | octets of the skeleton before compression |
 //! | `holes` | array | `{s, e, h, d, l, f}`: start, encoded octets, hash, decoded octets, line characters, final CRLF |
 //!
-//! Index: `{n}` partial `n ≤ 0`. Counts are raised before a message refers to the content and lowered after it is gone.
-//! A content whose count reaches 0 is deleted by a filter on `n ≤ 0`: a raise that came before wins, one that comes after finds
-//! nothing and stores it anew. Each hole holds one count of its attachment as long as the content exists.
+//! Index: `{n}` partial `n ≤ 0`. Counts are raised before a message refers to the content and lowered after it is
+//! gone. A content whose count reaches 0 is deleted by a filter on `n ≤ 0`: a raise that came before wins, one that
+//! comes after finds nothing and stores it anew. Each hole holds one count of its attachment as long as the content
+//! exists.
 
 use crate::codec::mime::skeleton;
 use crate::model::error::{Error, Result};
@@ -184,8 +185,8 @@ fn by_count(counts: &BTreeMap<ContentHash, u64>) -> BTreeMap<u64, Vec<ContentHas
     groups
 }
 
-/// Inserts documents of new contents in the transaction of the mailbox that has the only messages of them, each with its
-/// count. A duplicate key is a `Conflict` that ends the transaction: use [`store`] then. One round trip.
+/// Inserts documents of new contents in the transaction of the mailbox that has the only messages of them, each with
+/// its count. A duplicate key is a `Conflict` that ends the transaction: use [`store`] then. One round trip.
 ///
 /// # Errors
 /// `Conflict`, `Unavailable`.
@@ -220,8 +221,8 @@ pub async fn store(storage: &Storage, content: &NewContent, by: u64) -> Result<(
     Err(Error::Unavailable { reason: AWAY, source: None })
 }
 
-/// Lowers the counts of contents and removes those that no message refers to any more. One round trip and commit for each
-/// distinct count, one query; for each removed content two more and those of its attachments.
+/// Lowers the counts of contents and removes those that no message refers to any more. One round trip and commit for
+/// each distinct count, one query; for each removed content two more and those of its attachments.
 ///
 /// # Errors
 /// `Unavailable`; counts are too high then.

@@ -1,10 +1,10 @@
 //! The local database: a supervised child process, for when no URI is configured.
 //!
 //! `mongod` of the PATH as a replica set of one, else `secantusd-rs` (PATH, `$EIDER_SECANTUSD`, the newest below
-//! `~/.cache/eider`), with its files below `<data_dir>/database` and its output in `<data_dir>/database.log`. It listens on the
-//! loopback address at a port that stays the same (`database.port`) unless somebody else took it. It is started again when
-//! it dies. A store that was killed leaves it running: the next one, which holds `database.lock`, stops it first by
-//! `database.pid` after checking that this process is it.
+//! `~/.cache/eider`), with its files below `<data_dir>/database` and its output in `<data_dir>/database.log`. It
+//! listens on the loopback address at a port that stays the same (`database.port`) unless somebody else took it. It
+//! is started again when it dies. A store that was killed leaves it running: the next one, which holds
+//! `database.lock`, stops it first by `database.pid` after checking that this process is it.
 
 use crate::model::error::{Error, Result};
 use crate::storage::local_program::{Program, find_program};

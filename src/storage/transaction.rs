@@ -7,7 +7,8 @@
 //! })
 //! .await?;
 //! ```
-//! A macro and not a function over an async closure: the compiler cannot yet prove the future of such a function `Send`.
+//! A macro and not a function over an async closure: the compiler cannot yet prove the future of such a function
+//! `Send`.
 
 use crate::model::error::{Error, Result};
 use crate::storage::Storage;
@@ -21,8 +22,8 @@ use std::time::{Duration, Instant};
 /// A session inside a transaction, as the functions of the collections take it.
 pub type Session = ClientSession;
 
-/// Attempts of the whole transaction before it is `Unavailable`. Writers of one mailbox conflict in their first statement, so
-/// an attempt in vain is cheap; one that waits long between its attempts never wins against busy ones.
+/// Attempts of the whole transaction before it is `Unavailable`. Writers of one mailbox conflict in their first
+/// statement, so an attempt in vain is cheap; one that waits long between its attempts never wins against busy ones.
 const ATTEMPTS_MAX: u32 = 1000;
 /// After so long no further attempt is made: a client waits, and the database may be away.
 const PATIENCE: Duration = Duration::from_secs(15);

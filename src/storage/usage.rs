@@ -32,7 +32,8 @@ fn usage_of(record: &bson::Document) -> Usage {
     Usage { used_octets: get_count(record, "storageUsed"), quota_octets }
 }
 
-/// Adds to (or takes from) what a user uses, and returns it afterwards; `None` when there is no such user. One round trip.
+/// Adds to (or takes from) what a user uses, and returns it afterwards; `None` when there is no such user. One round
+/// trip.
 ///
 /// # Errors
 /// `Unavailable`.
