@@ -172,7 +172,7 @@ pub fn is_supported(hash: &str) -> bool {
 }
 
 enum Form {
-    Argon2(PasswordHash),
+    Argon2(Box<PasswordHash>),
     Bcrypt,
     Pbkdf2 { sha512: bool, iterations: u32, salt: Vec<u8>, output: Vec<u8> },
 }
@@ -188,7 +188,7 @@ impl Form {
             let parsed = PasswordHash::new(hash).ok()?;
             let params = Params::try_from(&parsed).ok()?;
             let is_bounded = params.m_cost() <= IMPORTED_MEMORY_KIB_MAX && params.t_cost() <= 64;
-            return is_bounded.then_some(Self::Argon2(parsed));
+            return is_bounded.then(|| Self::Argon2(Box::new(parsed)));
         }
         pbkdf2_form(hash)
     }
@@ -224,7 +224,7 @@ fn pbkdf2_form(hash: &str) -> Option<Form> {
 fn verify_now(password: &str, hash: &str) -> bool {
     match Form::of(hash) {
         Some(Form::Argon2(parsed)) => {
-            Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok()
+            Argon2::default().verify_password(password.as_bytes(), &*parsed).is_ok()
         }
         Some(Form::Bcrypt) => bcrypt::verify(password, hash).unwrap_or(false),
         Some(Form::Pbkdf2 { sha512, iterations, salt, output }) => {
