@@ -108,7 +108,8 @@ impl Operations {
             Lifetime { ttl_s: config.api.token_ttl_s, lifetime_s: config.api.token_lifetime_s };
         let tokens = Tokens::new(storage.clone(), clock.clone(), lifetime);
         let directory =
-            Directory::new(storage.clone(), mailstore.clone(), passwords, clock.clone());
+            Directory::new(storage.clone(), mailstore.clone(), passwords, clock.clone())
+                .with_email_domain(&config.host_name());
         Ok(Self { clock, mailstore, directory, authenticator, tokens, storage, tasks, local })
     }
 
@@ -143,6 +144,12 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .with_context(|| format!("cannot make the folder {}", config.data_dir.display()))?;
     let acceptor = acceptor(&config)?;
     let operations = Operations::open(&config).await?;
+    let directory = operations.directory.clone();
+    operations.tasks.spawn("unfinished purges", async move {
+        if let Err(error) = directory.finish_purges().await {
+            tracing::warn!(%error, "deleted users' mailboxes are not all removed yet");
+        }
+    });
     match open_doors(&config, &operations, &acceptor).await {
         Ok((addresses, root_token_file)) => Ok(Running {
             addresses,

@@ -204,7 +204,7 @@ pub async fn list(State(ctx): State<Context>, call: Call) -> Answer {
 /// What an address is created from.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[allow(missing_docs, dead_code, reason = "documentation of the body only")]
+#[expect(missing_docs, reason = "documentation of the body only")]
 pub struct CreateAddressRequest {
     /// `*@domain`, `*suffix@domain`, `prefix*@domain` and `user@*` with `allowWildcard`.
     #[schema(example = "anna.example@example.com")]
@@ -293,7 +293,7 @@ pub async fn show(State(ctx): State<Context>, call: Call) -> Answer {
 /// What a change of an address may hold; everything is optional.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[allow(missing_docs, dead_code, reason = "documentation of the body only")]
+#[expect(missing_docs, reason = "documentation of the body only")]
 pub struct UpdateAddressRequest {
     /// A new address instead of this one; not for patterns.
     pub address: Option<String>,

@@ -24,7 +24,7 @@ const SCOPES: [(&str, Protocol); 4] = [
 /// What a login is checked with.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[allow(missing_docs, dead_code, reason = "documentation of the body only")]
+#[expect(missing_docs, reason = "documentation of the body only")]
 pub struct AuthenticateRequest {
     /// Username or an own address.
     #[schema(example = "anna")]
@@ -187,7 +187,6 @@ pub struct Preauthenticated {
 
 /// What a user is looked up by before his password is asked for.
 #[derive(Debug, ToSchema)]
-#[allow(missing_docs, dead_code, reason = "documentation of the body only")]
 pub struct PreauthRequest {
     /// Username or an own address.
     #[schema(example = "anna")]

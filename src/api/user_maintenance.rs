@@ -25,7 +25,6 @@ pub struct TemporaryPassword {
 /// What a reset may say.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[allow(missing_docs, dead_code, reason = "documentation of the body only")]
 pub struct ResetPasswordRequest {
     /// Date from which on it works; now by default.
     pub valid_after: Option<String>,

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 /// What a user is created from.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[allow(missing_docs, dead_code, reason = "documentation of the body only")]
+#[expect(missing_docs, reason = "documentation of the body only")]
 pub struct CreateUserRequest {
     /// Letters, digits and `-`, joined by single `.` `_` `=` `:`; may be an address.
     #[schema(min_length = 1, max_length = 128, example = "anna")]
@@ -67,7 +67,7 @@ pub struct CreateUserRequest {
 /// What a change of a user may hold; everything is optional.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[allow(missing_docs, dead_code, reason = "documentation of the body only")]
+#[expect(missing_docs, reason = "documentation of the body only")]
 pub struct UpdateUserRequest {
     /// Checked if given.
     pub existing_password: Option<String>,

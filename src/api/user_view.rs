@@ -39,7 +39,7 @@ pub struct Allowed {
 /// A user in a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct UserRow {
     #[schema(example = "6ad9a3c2e1f0b1a2c3d4e5f6")]
     pub id: String,
@@ -109,7 +109,7 @@ impl UserRow {
 /// What a user may use.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct LimitsView {
     pub quota: Quota,
     pub filters: Quota,
@@ -126,7 +126,7 @@ pub struct LimitsView {
 /// A user.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct UserView {
     pub success: bool,
     #[schema(example = "6ad9a3c2e1f0b1a2c3d4e5f6")]

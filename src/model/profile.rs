@@ -116,7 +116,7 @@ impl Profile {
 
 /// What is set when a user is created or changed; `None` leaves it.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "as in Profile")]
+#[expect(missing_docs, reason = "as in Profile")]
 pub struct ProfileUpdate {
     pub name: Option<String>,
     pub language: Option<String>,
@@ -156,7 +156,7 @@ pub struct AddressEntry {
 
 /// What is changed of an address; `None` leaves it.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "as in AddressEntry")]
+#[expect(missing_docs, reason = "as in AddressEntry")]
 pub struct AddressUpdate {
     pub name: Option<String>,
     pub tags: Option<Vec<String>>,
