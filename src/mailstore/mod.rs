@@ -59,7 +59,7 @@ impl Mailstore {
         &self.inner.tasks
     }
 
-    pub(super) fn writers(&self) -> &writers::Writers {
+    fn writers(&self) -> &writers::Writers {
         &self.inner.writers
     }
 

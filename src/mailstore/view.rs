@@ -7,11 +7,12 @@
 //! 2. Read the rows with ModSeq > *n* and the changes in (*n*, *m*]; take rows as new or changed and remove the
 //!    expunged. A UID never comes back, so the order of the two reads is free.
 //! 3. Read the mailbox document again. Every commit raises the ModSeq in it. If it is still *m*, no commit happened
-//!    between the two reads, so step 2 saw the state at *m* and nothing else: publish. If it is *m'* > *m*, go on from
-//!    step 2 with (*m*, *m'*]. What was read so far stays right for each message whose last change is ≤ *m*: that change was
-//!    committed before step 2 and was not overwritten, so it was seen; every other message has a change > *m* and is read
-//!    again.
-//! 4. A mailbox that changes faster than that is read, after three rounds, in one snapshot transaction from the last *m*.
+//!    between the two reads, so step 2 saw the state at *m* and nothing else: publish. If it is *m'* > *m*, go on
+//!    from step 2 with (*m*, *m'*]. What was read so far stays right for each message whose last change is ≤ *m*:
+//!    that change was committed before step 2 and was not overwritten, so it was seen; every other message has a
+//!    change > *m* and is read again.
+//! 4. A mailbox that changes faster than that is read, after three rounds, in one snapshot transaction from the
+//!    last *m*.
 //!
 //! Nothing is published before the end, so readers never see an intermediate state. Every ModSeq has its change
 //! document; a hole in (*n*, *m*] means that the log has expired, and the view is read anew as a whole. Reads are of
@@ -87,6 +88,13 @@ impl Mailstore {
                 Err(error)
             }
         }
+    }
+}
+
+impl Mailstore {
+    /// Views in memory and their octets, for the metrics.
+    pub fn view_census(&self) -> (usize, usize) {
+        self.views().census()
     }
 }
 
@@ -277,13 +285,14 @@ impl View {
         rows
     }
 
-    /// Calls `visit` for each row of the set in ascending order of UID, under the view's read lock: `visit` must not block.
+    /// Calls `visit` for each row of the set in ascending order of UID, under the view's read lock: `visit` must
+    /// not block.
     pub fn for_each(&self, uids: &UidSet, visit: &mut dyn FnMut(&Row)) {
         self.read(|data| data.columns.for_each(uids, 0, visit));
     }
 
-    /// UIDs expunged after a ModSeq and up to the view's, for VANISHED (EARLIER); `None` when the change log no longer
-    /// reaches back. One round trip per 1,000 changes.
+    /// UIDs expunged after a ModSeq and up to the view's, for VANISHED (EARLIER); `None` when the change log no
+    /// longer reaches back. One round trip per 1,000 changes.
     ///
     /// # Errors
     /// `Unavailable`.

@@ -1,7 +1,7 @@
 //! Turns of a node's writers.
 //!
-//! Two transactions on one mailbox, or two that count octets of one user, conflict in the database, and the loser starts
-//! again. Between nodes that decides; inside a node the writers of one user wait for each other in order of
+//! Two transactions on one mailbox, or two that count octets of one user, conflict in the database, and the loser
+//! starts again. Between nodes that decides; inside a node the writers of one user wait for each other in order of
 //! arrival, so that a long one is not overtaken for ever and nobody repeats work.
 
 use crate::model::id::UserId;

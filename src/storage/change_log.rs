@@ -16,12 +16,13 @@ use bson::{Document, doc};
 pub struct Log {
     /// UIDs that went.
     pub expunged: UidSet,
-    /// The log holds every change up to this ModSeq, from where it was asked to begin. Every ModSeq has its change, so
-    /// a hole means that changes have expired.
+    /// The log holds every change up to this ModSeq, from where it was asked to begin. Every ModSeq has its change,
+    /// so a hole means that changes have expired.
     pub complete_to: ModSeq,
 }
 
-/// Reads the changes with a ModSeq in `after+1 ..= up_to`, at most `limit` of them (0: all). One round trip per batch.
+/// Reads the changes with a ModSeq in `after+1 ..= up_to`, at most `limit` of them (0: all). One round trip per
+/// batch.
 ///
 /// # Errors
 /// `Unavailable`.

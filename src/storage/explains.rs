@@ -93,7 +93,8 @@ async fn hot_queries_scan_what_they_return() {
     let delete = doc! { "q": range, "limit": 0 };
     let (_, docs) = explain(&storage, doc! { "delete": "messages", "deletes": [delete] }).await;
     assert!(docs <= 50, "{docs}");
-    let log = doc! { "user": super::oid(user), "mailbox": super::oid(mailbox), "mod_seq": { "$gt": 5i64, "$lte": 9i64 } };
+    let mut log = in_mailbox(user, mailbox);
+    log.insert("mod_seq", doc! { "$gt": 5i64, "$lte": 9i64 });
     let sort = doc! { "mod_seq": 1 };
     explain(&storage, doc! { "find": "changes", "filter": log, "sort": sort }).await;
     storage.drop_database().await.unwrap();

@@ -29,8 +29,8 @@ pub struct Target {
     pub saved_ms: i64,
 }
 
-/// Copies the messages of a set in ascending order of UID, shows each row to `visit`, and returns how many there were. Two round trips per 1,000 messages (and
-/// chunk); memory is bounded by one batch.
+/// Copies the messages of a set in ascending order of UID, shows each row to `visit`, and returns how many there
+/// were. Two round trips per 1,000 messages (and chunk); memory is bounded by one batch.
 ///
 /// # Errors
 /// `Unavailable`, `Internal`.

@@ -1,7 +1,7 @@
 //! The collection `messages`: one document is one message in one mailbox. Fields: `record::message`.
 //!
-//! Indexes: `{user, mailbox, uid}` unique; `{user, mailbox, mod_seq}`; `{user, mailbox, idate, uid}`, and a partial one
-//! of the same keys over `unseen: true`; `{user, thread}`. Every filter begins with user and mailbox.
+//! Indexes: `{user, mailbox, uid}` unique; `{user, mailbox, mod_seq}`; `{user, mailbox, idate, uid}`, and a partial
+//! one of the same keys over `unseen: true`; `{user, thread}`. Every filter begins with user and mailbox.
 //!
 //! A set of UIDs is never one query with a branch per range: [`Chunks`] cuts it into ranges and lists, each of which
 //! is one tight interval scan on every server.
