@@ -78,7 +78,8 @@ fn plain(number: u64) -> String {
 
 /// A message with a base64 attachment of so many octets, in lines of 76 characters.
 fn with_attachment(subject: &str, octets: usize) -> Vec<u8> {
-    let decoded: Vec<u8> = (0..octets).map(|index| (index * index % 251) as u8).collect();
+    let octet = |index: usize| u8::try_from(index * index % 251).unwrap();
+    let decoded: Vec<u8> = (0..octets).map(octet).collect();
     let encoded = STANDARD.encode(decoded).into_bytes();
     let mut message = format!(
         "Subject: {subject}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\

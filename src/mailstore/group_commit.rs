@@ -93,6 +93,7 @@ impl Queues {
 /// Ends a leadership that did not end by itself, so that nobody waits for ever.
 struct Leadership {
     queues: Queues,
+    user: UserId,
     mailbox: MailboxId,
     ended: bool,
 }
@@ -110,10 +111,10 @@ impl Mailstore {
     /// Queues a job and waits for the commit it is in.
     pub(super) async fn commit_in_group(&self, job: Job) -> Result<Vec<Appended>> {
         let (reply, result) = oneshot::channel();
-        let mailbox = job.mailbox;
+        let (user, mailbox) = (job.user, job.mailbox);
         if self.inner.queues.push(Waiting { job, reply }) {
-            let leadership =
-                Leadership { queues: self.inner.queues.clone(), mailbox, ended: false };
+            let queues = self.inner.queues.clone();
+            let leadership = Leadership { queues, user, mailbox, ended: false };
             let store = self.clone();
             self.tasks().spawn("group commit", async move { store.lead(leadership).await });
         }
@@ -123,6 +124,8 @@ impl Mailstore {
 
     async fn lead(&self, mut leadership: Leadership) {
         loop {
+            // First the turn, then the batch: what arrives while waiting goes with it
+            let _turn = self.writers().turn(leadership.user).await;
             let batch = self.inner.queues.take(leadership.mailbox);
             if batch.is_empty() {
                 leadership.ended = true;
@@ -130,8 +133,6 @@ impl Mailstore {
             }
             let (jobs, replies): (Vec<Job>, Vec<_>) =
                 batch.into_iter().map(|waiting| (waiting.job, waiting.reply)).unzip();
-            let Some(user) = jobs.first().map(|job| job.user) else { continue };
-            let _turn = self.writers().turn(user).await;
             for (result, reply) in self.commit(jobs).await.into_iter().zip(replies) {
                 // A caller that stopped waiting is no concern of the others
                 let _ = reply.send(result);
