@@ -2,7 +2,7 @@
 //!
 //! Reads the source as text; needs nothing. A rule that is broken is printed with file and line.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails panics")]
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -38,9 +38,13 @@ async fn mistakes_are_named() {
     assert_eq!((status, &answer["code"]), (404, &"ResourceNotFound".into()), "{answer}");
     let (status, body) = api.raw("POST", "/users", "application/json", b"{").await;
     assert_eq!(status, 400, "{}", String::from_utf8_lossy(&body));
-    store.create_user("anna").await;
+    let anna = store.create_user("anna").await;
     let again = serde_json::json!({ "username": "an.na", "password": "x" });
     let (status, answer) = api.post("/users", &again).await;
     assert_eq!((status, &answer["code"]), (500, &"UserExistsError".into()), "{answer}");
+    let (status, answer) = api.delete(&format!("/users/{anna}")).await;
+    assert_eq!((status, &answer["success"]), (200, &true.into()), "{answer}");
+    let (status, answer) = api.get(&format!("/users/{anna}")).await;
+    assert_eq!((status, &answer["code"]), (404, &"UserNotFound".into()), "{answer}");
     store.stop().await;
 }

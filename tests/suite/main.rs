@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
     clippy::disallowed_methods,
     reason = "a test that fails panics, and reads the clock and the environment like a client would"
 )]

@@ -40,8 +40,8 @@ pub fn unique(prefix: &str) -> String {
 /// A configuration on free loopback ports and the given database.
 pub fn config(database: &str) -> Config {
     let any = || vec!["127.0.0.1:0".to_owned()];
-    let mut config = Config::default();
-    config.data_dir = std::env::temp_dir().join(unique("eider-data"));
+    let data_dir = std::env::temp_dir().join(unique("eider-data"));
+    let mut config = Config { data_dir, ..Config::default() };
     config.storage.uri = Some(database_uri());
     config.storage.database = database.to_owned();
     config.imap.listen = any();
