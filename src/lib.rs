@@ -7,48 +7,62 @@
 //!   imap   smtp (LMTP)   api                          doors: one per way in or out
 //!            delivery                                 a message finds its mailboxes
 //!            directory                                who exists
-//!      mailstore   auth   cluster                     meaning of mail / who are you / tell the others
+//!      mailstore   auth   cluster                     meaning of mail / who are you / tell the
+//! others
 //!                  storage                            MongoDB, one file per collection
 //!     codec    net    spool    tasks                  bytes, sockets, big bodies, supervision
 //!           model   clock   telemetry                 the nouns, time, sight
 //! ```
 //!
-//! - [`model`]: the nouns: ids, flags, UID sets, mailboxes, messages, the one [`model::error::Error`].
+//! - [`model`]: the nouns: ids, flags, UID sets, mailboxes, messages, the one
+//! [`model::error::Error`].
 //! - [`clock`]: the only source of time. [`telemetry`]: logs and metrics.
 //! - [`codec`]: bytes to nouns and back, pure: IMAP and SMTP grammar, MIME.
 //! - [`net`]: sockets, TLS. [`spool`]: one incoming message. [`tasks`]: supervised tasks.
 //! - [`storage`]: MongoDB; the only place that names the driver. Each file opens with its document.
-//! - [`mailstore`]: mailboxes and messages with IMAP's promises: append, fetch, flags, copy, expunge, view.
+//! - [`mailstore`]: mailboxes and messages with IMAP's promises: append, fetch, flags, copy,
+//! expunge, view.
 //! - [`auth`]: passwords, tokens, throttling. [`cluster`]: the change stream that wakes sessions.
 //! - [`directory`]: users and addresses. [`delivery`]: from an SMTP transaction to mailboxes.
-//! - [`imap`], [`smtp`], [`api`]: the doors. Each has `settings.rs` and one file that turns errors into its words.
+//! - [`imap`], [`smtp`], [`api`]: the doors. Each has `settings.rs` and one file that turns errors
+//! into its words.
 //! - [`config`], [`server`], [`cli`]: composed, started, commanded.
 //!
 //! # Laws
 //!
-//! 1. A positive reply is a promise: it is sent after the write is acknowledged by a majority, journalled.
-//! 2. Every change of a mailbox is one transaction that first updates the mailbox document, then the messages, then
+//! 1. A positive reply is a promise: it is sent after the write is acknowledged by a majority,
+//! journalled.
+//! 2. Every change of a mailbox is one transaction that first updates the mailbox document, then
+//! the messages, then
 //!    inserts exactly one change: commit order is UID and ModSeq order.
 //! 3. A notification only wakes; the woken session reads what changed.
 //! 4. What comes out is what came in, octet for octet.
 //! 5. Reference counts err upwards only.
 //! 6. Every storage function takes the user's id and puts it in the filter.
 //! 7. The codec sees no socket, clock, randomness or database, and never panics.
-//! 8. Everything has a limit (`model::limits`, each `settings.rs`) and refuses in the protocol's words.
+//! 8. Everything has a limit (`model::limits`, each `settings.rs`) and refuses in the protocol's
+//! words.
 //!
 //! # Three journeys
 //!
-//! **A message arrives by LMTP and an IDLE client sees it.** `net::listener` accepts; `smtp` parses with
-//! `codec::smtp` and asks `directory` for each recipient; `spool` receives; `delivery` prepares the content once and
-//! gives each recipient a trace prefix; `mailstore::append` commits content, message, counters and change;
-//! the reply is written. On every node `cluster::notifier` wakes the subscribed sessions; `imap` refreshes the
+//! **A message arrives by LMTP and an IDLE client sees it.** `net::listener` accepts; `smtp` parses
+//! with
+//! `codec::smtp` and asks `directory` for each recipient; `spool` receives; `delivery` prepares the
+//! content once and
+//! gives each recipient a trace prefix; `mailstore::append` commits content, message, counters and
+//! change;
+//! the reply is written. On every node `cluster::notifier` wakes the subscribed sessions; `imap`
+//! refreshes the
 //! shared `mailstore::view` and writes `EXISTS`.
 //!
-//! **`UID FETCH 5:* (FLAGS ENVELOPE BODY.PEEK[1])`.** `codec::imap` frames, then parses; `imap` turns the set into UIDs
-//! and the items into a plan; flags come from the view, envelopes as stored octets from one projected query,
+//! **`UID FETCH 5:* (FLAGS ENVELOPE BODY.PEEK[1])`.** `codec::imap` frames, then parses; `imap`
+//! turns the set into UIDs
+//! and the items into a plan; flags come from the view, envelopes as stored octets from one
+//! projected query,
 //! the part by its range through `codec::mime::section` and `mailstore::fetch`.
 //!
-//! **`POST /users`.** `api` gathers parameters, checks the token, calls `directory`, which hashes the password on a
+//! **`POST /users`.** `api` gathers parameters, checks the token, calls `directory`, which hashes
+//! the password on a
 //! bounded pool, writes user and address in one transaction (unique indexes decide races), and has
 //! `mailstore` create the default mailboxes.
 

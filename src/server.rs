@@ -113,7 +113,8 @@ impl Operations {
         Ok(Self { clock, mailstore, directory, authenticator, tokens, storage, tasks, local })
     }
 
-    /// Opens the database beside a running store: the local one is started only when no store runs on it.
+    /// Opens the database beside a running store: the local one is started only when no store runs
+    /// on it.
     ///
     /// # Errors
     /// The database cannot be started or reached.

@@ -22,7 +22,8 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// An empty spool that takes at most `octets_max` octets; `dir` is for large messages and must exist by then.
+    /// An empty spool that takes at most `octets_max` octets; `dir` is for large messages and must
+    /// exist by then.
     pub fn new(dir: &Path, octets_max: u64) -> Self {
         Self { dir: dir.to_owned(), octets_max, octets: 0, memory: Vec::new(), file: None }
     }
@@ -83,7 +84,8 @@ impl Spool {
     }
 }
 
-/// Made and removed at once: the octets live as long as the handle, and nothing is left behind by a crash.
+/// Made and removed at once: the octets live as long as the handle, and nothing is left behind by a
+/// crash.
 async fn unnamed_file(dir: &Path) -> io::Result<File> {
     tokio::fs::create_dir_all(dir).await?;
     let path = dir.join(format!("spool-{:032x}", rand::random::<u128>()));

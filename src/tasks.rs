@@ -1,6 +1,7 @@
 //! The supervised task set: named, counted, ended in order.
 //!
-//! A task that panics ends alone: the panic is logged and counted, the process goes on. `shutdown` asks all
+//! A task that panics ends alone: the panic is logged and counted, the process goes on. `shutdown`
+//! asks all
 //! tasks to end, waits, and drops those that do not at their next suspension point.
 
 use futures_util::FutureExt;
@@ -84,7 +85,8 @@ impl Tasks {
         self.inner.panics.load(Ordering::Relaxed)
     }
 
-    /// Asks all tasks to end and waits for them; what still runs after `timeout` is dropped. Returns how many were.
+    /// Asks all tasks to end and waits for them; what still runs after `timeout` is dropped.
+    /// Returns how many were.
     pub async fn shutdown(&self, timeout: Duration) -> usize {
         self.inner.stopping.cancel();
         self.inner.tracker.close();

@@ -1,6 +1,7 @@
 //! What users are created from and changed by: the bodies in the description of the API.
 //!
-//! Requests are read by [`super::users`] through [`super::params`], which takes every spelling; these
+//! Requests are read by [`super::users`] through [`super::params`], which takes every spelling;
+//! these
 //! types are never made.
 
 use serde_json::Value;

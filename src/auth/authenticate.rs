@@ -1,6 +1,7 @@
 //! Credentials to a user.
 //!
-//! A name is a username (without dots) or an own address. Whoever does not exist, has no password or
+//! A name is a username (without dots) or an own address. Whoever does not exist, has no password
+//! or
 //! gave a wrong one gets the same answer after the same time; only after the right password does a
 //! closed door say so.
 
@@ -56,7 +57,8 @@ impl Authenticator {
     /// Checks a name (username or own address) and password.
     ///
     /// # Errors
-    /// `Unauthenticated`, `Throttled`, `Forbidden` (closed door, after the right password only), `Unavailable`.
+    /// `Unauthenticated`, `Throttled`, `Forbidden` (closed door, after the right password only),
+    /// `Unavailable`.
     pub async fn authenticate(
         &self,
         username: &str,
@@ -67,7 +69,8 @@ impl Authenticator {
         Ok(self.log_in(username, password, protocol, peer).await?.user)
     }
 
-    /// [`Self::authenticate`], and what kind of password it was. Three round trips when all is well.
+    /// [`Self::authenticate`], and what kind of password it was. Three round trips when all is
+    /// well.
     ///
     /// # Errors
     /// As [`Self::authenticate`].

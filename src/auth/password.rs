@@ -46,7 +46,8 @@ struct Inner {
     waiting: Arc<()>,
     key: [u8; 32],
     clock: Clock,
-    /// Keyed hash of (password hash, password) to the end of its remembrance. Held for a look-up only.
+    /// Keyed hash of (password hash, password) to the end of its remembrance. Held for a look-up
+    /// only.
     remembered: Mutex<HashMap<[u8; 32], i64>>,
 }
 
@@ -81,7 +82,8 @@ impl Passwords {
         self.blocking(move || hash_now(&password)).await?
     }
 
-    /// Whether a password is the one of this hash. An empty or unknown hash takes as long as a real one.
+    /// Whether a password is the one of this hash. An empty or unknown hash takes as long as a real
+    /// one.
     ///
     /// # Errors
     /// `Internal`.

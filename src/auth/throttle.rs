@@ -1,4 +1,5 @@
-//! Failed attempts per name: twelve in two minutes, counted for all nodes (`reference/behaviours.md` §7).
+//! Failed attempts per name: twelve in two minutes, counted for all nodes
+//! (`reference/behaviours.md` §7).
 //!
 //! A success costs one read here and writes only where there were failures.
 

@@ -1,6 +1,7 @@
 //! `eider user …`: add, list, show, passwd, rm, beside a running store or without one.
 //!
-//! Passwords come from standard input or are made here: never from the command line, which others can see.
+//! Passwords come from standard input or are made here: never from the command line, which others
+//! can see.
 
 use std::io::BufRead as _;
 

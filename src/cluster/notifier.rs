@@ -1,7 +1,9 @@
 //! One change stream a node; it wakes local sessions and carries no truth.
 //!
-//! A wake means "look": the session reads what changed since its ModSeq. Lost, doubled, late or reordered wakes
-//! are harmless as long as idle sessions look by themselves now and then. When the stream cannot go on, everybody is
+//! A wake means "look": the session reads what changed since its ModSeq. Lost, doubled, late or
+//! reordered wakes
+//! are harmless as long as idle sessions look by themselves now and then. When the stream cannot go
+//! on, everybody is
 //! woken once the next one is open, because what happened in between is not known.
 
 use crate::model::error::Error;
@@ -94,7 +96,8 @@ impl Notifier {
         loop {
             let error = match watch::open(storage).await {
                 Ok(stream) => {
-                    // What was committed since the last stream ended, or since a session subscribed, rang nowhere
+                    // What was committed since the last stream ended, or since a session
+                    // subscribed, rang nowhere
                     self.inner.wake_all();
                     pause = PAUSE_MIN;
                     self.relay(stream).await
@@ -151,7 +154,8 @@ impl Subscription {
     /// Waits for the next wake; wakes that came meanwhile count once. Cancel-safe.
     pub async fn woken(&mut self) {
         if self.receiver.changed().await.is_err() {
-            // The sender lives in the table as long as a subscription does; were it gone, nobody would ring
+            // The sender lives in the table as long as a subscription does; were it gone, nobody
+            // would ring
             std::future::pending::<()>().await;
         }
     }

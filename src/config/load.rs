@@ -1,4 +1,5 @@
-//! Reads the configuration: file, then environment, with mistakes said by file, line and nearest key.
+//! Reads the configuration: file, then environment, with mistakes said by file, line and nearest
+//! key.
 
 use std::path::Path;
 
@@ -10,7 +11,8 @@ use figment::value::Value;
 
 use super::Config;
 
-/// Keys outside a section that the environment may set; other `EIDER_X` variables are not configuration.
+/// Keys outside a section that the environment may set; other `EIDER_X` variables are not
+/// configuration.
 const ROOT_KEYS: [&str; 2] = ["data_dir", "roles"];
 /// Keys that hold a list, so that `EIDER_IMAP__LISTEN=a:1,b:2` needs no brackets.
 const LIST_KEYS: [&str; 4] = ["listen", "listen_tls", "roles", "plaintext_auth_from"];

@@ -1,6 +1,7 @@
 //! The configuration: composed from each owner's `Settings`, loaded once at start.
 //!
-//! Defaults, then one TOML file, then the environment (`EIDER_<SECTION>__<KEY>`). Unknown keys are errors.
+//! Defaults, then one TOML file, then the environment (`EIDER_<SECTION>__<KEY>`). Unknown keys are
+//! errors.
 
 mod load;
 
@@ -44,7 +45,8 @@ impl Default for StorageSettings {
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsSettings {
-    /// PEM file with the certificate chain. Default: a self-signed one made below `data_dir` on first start.
+    /// PEM file with the certificate chain. Default: a self-signed one made below `data_dir` on
+    /// first start.
     pub certificate: Option<PathBuf>,
     /// PEM file with its private key.
     pub key: Option<PathBuf>,

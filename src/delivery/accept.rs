@@ -1,6 +1,7 @@
 //! Everything that happens when a message arrives: one outcome per recipient.
 //!
-//! The content is parsed and stored once; each recipient's mailbox gets it with a trace prefix of its own.
+//! The content is parsed and stored once; each recipient's mailbox gets it with a trace prefix of
+//! its own.
 //! A recipient is answered as delivered only when the write is acknowledged (law 1).
 
 use super::{Delivery, trace};
@@ -50,10 +51,12 @@ struct Arrival<'a> {
 }
 
 impl Delivery {
-    /// Delivers a message. Returns one outcome per recipient, in their order. A user who is named more than
+    /// Delivers a message. Returns one outcome per recipient, in their order. A user who is named
+    /// more than
     /// once gets the message once, under the first address; each of the names has that outcome.
     ///
-    /// Round trips: those of one `append` (and one lookup of INBOX) per distinct user, users in parallel.
+    /// Round trips: those of one `append` (and one lookup of INBOX) per distinct user, users in
+    /// parallel.
     pub async fn accept(
         &self,
         transaction: &MailTransaction,

@@ -1,7 +1,8 @@
 //! An address to its recipient (`reference/behaviours.md` §3).
 //!
 //! In this order: the exact address without dots and `+label`; patterns of its domain, the one with
-//! most letters first (`prefix*@d` before `*suffix@d`, `*@d` last); `user@*`. All are looked up at once.
+//! most letters first (`prefix*@d` before `*suffix@d`, `*@d` last); `user@*`. All are looked up at
+//! once.
 
 use super::Directory;
 use crate::auth::name::normal_address;

@@ -323,7 +323,8 @@ impl Directory {
         Ok(Deletion { task, addresses })
     }
 
-    /// Removes what deleted users left behind when a node stopped in between; for the start of a node.
+    /// Removes what deleted users left behind when a node stopped in between; for the start of a
+    /// node.
     ///
     /// # Errors
     /// `Unavailable`.

@@ -1,6 +1,7 @@
 //! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4).
 //!
-//! What the view knows is answered without the database. All else is one query with exactly the needed
+//! What the view knows is answered without the database. All else is one query with exactly the
+//! needed
 //! fields; the stored wire forms are copied to the socket.
 
 use super::fetch_section::{Loaded, load};

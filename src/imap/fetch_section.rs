@@ -195,7 +195,8 @@ fn cut(octets: &Bytes, partial: Option<(u64, u64)>) -> Bytes {
 }
 
 impl Loaded {
-    /// Writes the FETCH response. If the content cannot be read in the middle of a literal, nothing true can
+    /// Writes the FETCH response. If the content cannot be read in the middle of a literal, nothing
+    /// true can
     /// follow: the connection ends.
     pub async fn write(
         self,

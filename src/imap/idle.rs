@@ -1,6 +1,7 @@
 //! IDLE (RFC 9051 §6.3.13, RFC 2177).
 //!
-//! The doorbell only wakes; what has changed is read from the database. Because a doorbell may be lost, an
+//! The doorbell only wakes; what has changed is read from the database. Because a doorbell may be
+//! lost, an
 //! idle session also looks by itself once a minute.
 
 use super::reply::{Failure, Outcome, Reply};

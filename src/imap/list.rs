@@ -1,4 +1,5 @@
-//! LIST with its options, and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC 6154).
+//! LIST with its options, and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC
+//! 6154).
 
 use super::list_pattern::Pattern;
 use super::reply::{Outcome, Reply};

@@ -23,7 +23,8 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern. The reference is a prefix (RFC 9051 §6.3.9.3); a leading delimiter means nothing.
+    /// Reads a pattern. The reference is a prefix (RFC 9051 §6.3.9.3); a leading delimiter means
+    /// nothing.
     pub fn new(reference: &str, pattern: &str) -> Self {
         let whole: String = reference.chars().chain(pattern.chars()).nfc().collect();
         let whole = whole.strip_prefix(DELIMITER).unwrap_or(&whole);

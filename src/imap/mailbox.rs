@@ -1,4 +1,5 @@
-//! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE (RFC 9051 §6.3.4 to §6.3.10, RFC 6154 §3).
+//! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE (RFC 9051 §6.3.4 to §6.3.10, RFC 6154
+//! §3).
 
 use super::reply::{Outcome, Reply};
 use super::select::mailbox_name;
@@ -25,7 +26,8 @@ impl Session {
     /// CREATE.
     pub async fn create(&mut self, name: &str, special_use: &[String]) -> Outcome {
         let user = self.user()?;
-        // RFC 9051 §6.3.4: a final delimiter says that names below will follow, and is not part of the name
+        // RFC 9051 §6.3.4: a final delimiter says that names below will follow, and is not part of
+        // the name
         let name = mailbox_name(name.strip_suffix(DELIMITER).unwrap_or(name))?;
         if name.is_inbox() {
             return Err(Error::AlreadyExists { what: "mailbox" }.into());

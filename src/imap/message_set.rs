@@ -33,7 +33,8 @@ impl Session {
         Ok(!uids.difference(&view.state().uids).is_empty())
     }
 
-    /// NO if a sequence number means an expunged message (RFC 2180 §4.4.1); UIDs of such are passed over.
+    /// NO if a sequence number means an expunged message (RFC 2180 §4.4.1); UIDs of such are passed
+    /// over.
     pub async fn refuse_expunged(&mut self, uid: bool, uids: &UidSet) -> Outcome<()> {
         if !uid && self.has_expunged(uids).await? {
             return Err(expunge_issued().into());
@@ -60,7 +61,8 @@ pub fn resolve(
         let largest = selected.uids().last().unwrap_or(0);
         return Some(set.resolve(largest).intersection(selected.uids()));
     }
-    // RFC 9051 §9 would have BAD for `*` in an empty mailbox. Many clients send `1:*` without looking.
+    // RFC 9051 §9 would have BAD for `*` in an empty mailbox. Many clients send `1:*` without
+    // looking.
     if selected.exists() == 0 && set.names_largest() {
         return Some(UidSet::new());
     }

@@ -78,7 +78,8 @@ impl Context {
     }
 }
 
-/// Serves one connection until it ends. `stop`: the node is stopping, the session says BYE at its next wait.
+/// Serves one connection until it ends. `stop`: the node is stopping, the session says BYE at its
+/// next wait.
 pub async fn serve_connection(context: Context, stream: Stream, stop: CancellationToken) {
     session::run(context, stream, stop).await;
 }

@@ -1,6 +1,7 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162 §3.1.5).
 //!
-//! Flags, dates, sizes and UIDs are answered by the view. Only messages that these leave undecided are read:
+//! Flags, dates, sizes and UIDs are answered by the view. Only messages that these leave undecided
+//! are read:
 //! first their header, then their text.
 
 use super::message_set::resolve;

@@ -1,6 +1,7 @@
 //! PURE: whether a message is what a SEARCH asks for (RFC 9051 §6.4.4).
 //!
-//! A key is decided with what is known of a message so far; `None` means that more of it must be read.
+//! A key is decided with what is known of a message so far; `None` means that more of it must be
+//! read.
 
 use super::search_text::{BodyText, HeaderText, Needle};
 use crate::codec::imap::date_time::Day;

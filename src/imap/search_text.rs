@@ -9,7 +9,8 @@ use unicode_normalization::UnicodeNormalization;
 /// Octets of one text part that are searched; a larger part is searched as far as that.
 const PART_OCTETS_MAX: u64 = 16 * 1024 * 1024;
 
-/// The form in which texts are compared, after RFC 5051 §2: decomposed, without case, white space runs as one.
+/// The form in which texts are compared, after RFC 5051 §2: decomposed, without case, white space
+/// runs as one.
 ///
 /// White space is folded because a line break in flowed text is not one the user knows of.
 pub fn fold(text: &str) -> String {

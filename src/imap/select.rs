@@ -98,7 +98,8 @@ impl Session {
     }
 }
 
-/// Whether CLOSE has something to do as far as this node knows. What others have flagged in this moment
+/// Whether CLOSE has something to do as far as this node knows. What others have flagged in this
+/// moment
 /// stays, as if it had been flagged after the CLOSE.
 fn has_deleted(view: &View) -> bool {
     let mut found = false;

@@ -1,7 +1,8 @@
 //! PURE: what one session believes of its selected mailbox.
 //!
 //! Sequence numbers change only here, and every rule of when EXPUNGE may be told is here
-//! (RFC 9051 §5.2, §5.5, §7.5.1). It knows no socket, no database and no time: it is given the state of
+//! (RFC 9051 §5.2, §5.5, §7.5.1). It knows no socket, no database and no time: it is given the
+//! state of
 //! the shared view and answers what the client has to hear, in which order.
 
 use crate::mailstore::view::ViewState;
@@ -107,7 +108,8 @@ impl Selected {
         Some(UidSet::from_ranges(found))
     }
 
-    /// A counter of sequence numbers for UIDs asked for in ascending order, in linear time over all.
+    /// A counter of sequence numbers for UIDs asked for in ascending order, in linear time over
+    /// all.
     pub fn numbers(&self) -> Numbers<'_> {
         Numbers { ranges: self.uids.ranges(), before: 0 }
     }
@@ -126,7 +128,8 @@ impl Selected {
 
     /// Remembers a STORE with .SILENT of our own, so that its effect is not told.
     ///
-    /// RFC 9051 §6.4.6: a change by somebody else is told nevertheless. Only when the ModSeq of our change
+    /// RFC 9051 §6.4.6: a change by somebody else is told nevertheless. Only when the ModSeq of our
+    /// change
     /// follows directly the one the client has heard of can nobody else's change lie between.
     pub fn silence(&mut self, uids: UidSet, mod_seq: ModSeq) {
         if mod_seq == self.mod_seq.saturating_add(1) {
@@ -154,7 +157,8 @@ impl Selected {
             self.saved = self.saved.difference(&updates.vanished);
             self.uids = known.clone();
         }
-        // Only UIDs above all known ones can be new: a UID is given once and in commit order. Anything
+        // Only UIDs above all known ones can be new: a UID is given once and in commit order.
+        // Anything
         // else would renumber messages behind the client's back.
         let added = match self.uids.last() {
             Some(u32::MAX) => UidSet::new(),
@@ -186,7 +190,8 @@ impl Selected {
     }
 }
 
-/// Every number of a set, the highest first: so each EXPUNGE leaves the numbers of the next ones as they are.
+/// Every number of a set, the highest first: so each EXPUNGE leaves the numbers of the next ones as
+/// they are.
 fn descending(numbers: &UidSet) -> Vec<SeqNum> {
     numbers.iter().rev().collect()
 }

@@ -1,6 +1,7 @@
 //! One session: the loop and the four states (RFC 9051 §3).
 //!
-//! A session is one task that owns its connection. Between commands it holds no buffers and no view, so
+//! A session is one task that owns its connection. Between commands it holds no buffers and no
+//! view, so
 //! that an idle connection costs little more than its TLS state.
 
 use super::Context;
@@ -256,7 +257,8 @@ impl Session {
 
     fn take_literal(&mut self, literal: &Literal) {
         let octets_max = self.context.settings.message_octets_max;
-        // RFC 7888 §4 and RFC 7889 §4: refused before a client that waits has sent it. Nobody stores a
+        // RFC 7888 §4 and RFC 7889 §4: refused before a client that waits has sent it. Nobody
+        // stores a
         // message before login, so a stranger cannot make us hold one.
         let is_welcome = !literal.is_message || self.login.is_some();
         if is_welcome && literal.fits(octets_max) {
@@ -344,7 +346,8 @@ impl Session {
     async fn start_tls(&mut self) -> Result<(), End> {
         self.is_starttls_due = false;
         let Some(acceptor) = self.context.tls.clone() else { return Ok(()) };
-        // RFC 9051 §6.2.1: what came in plaintext behind STARTTLS is not part of the protected session
+        // RFC 9051 §6.2.1: what came in plaintext behind STARTTLS is not part of the protected
+        // session
         self.framer.clear();
         self.stream.start_tls(&acceptor, self.patience()).await?;
         Ok(())

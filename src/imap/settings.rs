@@ -15,13 +15,15 @@ pub struct Settings {
     pub connections_max: usize,
     /// Connections of one user at once on this node, 1 and up. Default 50.
     pub connections_per_user_max: usize,
-    /// Octets of a message that APPEND accepts. Default 67,108,864 (64 MiB), which is also the largest value.
+    /// Octets of a message that APPEND accepts. Default 67,108,864 (64 MiB), which is also the
+    /// largest value.
     pub message_octets_max: u64,
     /// Networks whose clients may send a password without TLS. Default loopback.
     pub plaintext_auth_from: Vec<Network>,
     /// Seconds a client has to log in. Default 60.
     pub login_timeout_s: u64,
-    /// Seconds a logged-in client may be silent; RFC 9051 §5.4 asks for 1800 at least. Default 1800.
+    /// Seconds a logged-in client may be silent; RFC 9051 §5.4 asks for 1800 at least. Default
+    /// 1800.
     pub idle_timeout_s: u64,
 }
 

@@ -1,4 +1,5 @@
-//! The meaning of an error in IMAP's words; the only such place of this door (RFC 9051 §7.1, RFC 5530).
+//! The meaning of an error in IMAP's words; the only such place of this door (RFC 9051 §7.1, RFC
+//! 5530).
 
 use super::reply::Reply;
 use crate::codec::imap::response_code::ResponseCode;

@@ -21,7 +21,8 @@ impl Session {
         // RFC 7162 §3.1: UNCHANGEDSINCE enables CONDSTORE
         self.enabled.condstore |= store.unchanged_since.is_some();
         let expunges = if store.uid { Expunges::Allowed } else { Expunges::Held };
-        // What others have changed is told before, so that .SILENT hides only the client's own change.
+        // What others have changed is told before, so that .SILENT hides only the client's own
+        // change.
         self.sync(Look::View, Expunges::Held).await?;
         let some_gone = !store.uid && self.has_expunged(&uids).await?;
         let mailstore = &self.context.mailstore;

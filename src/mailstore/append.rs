@@ -94,11 +94,15 @@ impl Mailstore {
         .await
     }
 
-    /// Appends messages to one mailbox, all or none, UIDs ascending in the given order. Acknowledged when it returns.
+    /// Appends messages to one mailbox, all or none, UIDs ascending in the given order.
+    /// Acknowledged when it returns.
     ///
-    /// Known content: one round trip and commit to raise its count. New content: that round trip, then its document
-    /// is part of the mailbox's transaction; large ones and attachments are stored before it. The transaction is five
-    /// round trips (mailbox, contents, messages, user, change) and one commit, shared with all that wait for the same
+    /// Known content: one round trip and commit to raise its count. New content: that round trip,
+    /// then its document
+    /// is part of the mailbox's transaction; large ones and attachments are stored before it. The
+    /// transaction is five
+    /// round trips (mailbox, contents, messages, user, change) and one commit, shared with all that
+    /// wait for the same
     /// mailbox. It goes on when the caller stops waiting.
     ///
     /// # Errors
@@ -130,8 +134,10 @@ impl Mailstore {
         self.enqueue(user, mailbox, messages, held).await
     }
 
-    /// Appends one content to several mailboxes, each on its own: results in the order of the targets. Targets of one
-    /// content are stored with one raise of its count; then one group commit for each mailbox, side by side.
+    /// Appends one content to several mailboxes, each on its own: results in the order of the
+    /// targets. Targets of one
+    /// content are stored with one raise of its count; then one group commit for each mailbox, side
+    /// by side.
     pub async fn append_to_many(&self, targets: Vec<Target>) -> Vec<Result<Appended>> {
         if let [target] = targets.as_slice() {
             let message = vec![target.message.clone()];
@@ -155,7 +161,8 @@ impl Mailstore {
         futures_util::future::join_all(appends).await
     }
 
-    /// Makes sure that a content outlives the messages that will refer to it: raises the count of a known one, stores a
+    /// Makes sure that a content outlives the messages that will refer to it: raises the count of a
+    /// known one, stores a
     /// new one or, if `inline`, leaves its document to the mailbox's transaction.
     async fn hold(&self, prepared: &Prepared, by: u64, inline: bool) -> Result<Held> {
         if contents::raise(self.storage(), &prepared.hash, by).await? {
@@ -198,13 +205,16 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| Error::internal("reading a message failed", error))?
 }
 
-/// The thread of a message: a hash of the user and the message that began it, so that any node finds the same one
-/// without looking anything up. RFC 5256 §3 (REFERENCES): the first of References is the root; else In-Reply-To; else
+/// The thread of a message: a hash of the user and the message that began it, so that any node
+/// finds the same one
+/// without looking anything up. RFC 5256 §3 (REFERENCES): the first of References is the root; else
+/// In-Reply-To; else
 /// the message begins a thread.
 fn thread_of(user: UserId, summary: &Summary, content: &ContentHash) -> ThreadId {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&user.octets());
-    // `references` is In-Reply-To, then References, which repeats it as its last when the client does as RFC 5322
+    // `references` is In-Reply-To, then References, which repeats it as its last when the client
+    // does as RFC 5322
     // §3.6.4 says
     let root = match summary.references.as_slice() {
         [reply, first, rest @ ..] if first == reply || rest.contains(reply) => Some(first),

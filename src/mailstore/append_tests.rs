@@ -1,4 +1,5 @@
-//! Appends from many tasks, contents shared and read by range, quota, mailboxes, on a real database.
+//! Appends from many tasks, contents shared and read by range, quota, mailboxes, on a real
+//! database.
 
 use super::Mailstore;
 use super::append::{NewMessage, Target};

@@ -35,10 +35,13 @@ pub struct Copied {
 pub(super) type References = BTreeMap<ContentHash, u64>;
 
 impl Mailstore {
-    /// Copies messages with flags and internal date, all or none (RFC 9051 §6.4.7); content is shared.
+    /// Copies messages with flags and internal date, all or none (RFC 9051 §6.4.7); content is
+    /// shared.
     ///
-    /// First the rows are read and the counts of their contents raised (one commit per 5,000 and distinct number).
-    /// Then one transaction: target mailbox, read and insert of the documents (two round trips per 1,000), quota,
+    /// First the rows are read and the counts of their contents raised (one commit per 5,000 and
+    /// distinct number).
+    /// Then one transaction: target mailbox, read and insert of the documents (two round trips per
+    /// 1,000), quota,
     /// counters, one change, commit. A crash in between leaves counts too high, never too low.
     ///
     /// # Errors
@@ -127,9 +130,12 @@ impl Mailstore {
 
     /// Moves messages in one transaction over both mailboxes. Same mailbox: new UIDs.
     ///
-    /// The transaction: both mailboxes in the order of their ids (so that two moves in opposite directions do not
-    /// wait for each other), read of the rows, update in place (one round trip per 250 runs of UIDs), both
-    /// counters, both changes, commit: eight round trips for a range. Contents and quota are untouched.
+    /// The transaction: both mailboxes in the order of their ids (so that two moves in opposite
+    /// directions do not
+    /// wait for each other), read of the rows, update in place (one round trip per 250 runs of
+    /// UIDs), both
+    /// counters, both changes, commit: eight round trips for a range. Contents and quota are
+    /// untouched.
     ///
     /// # Errors
     /// `NotFound` mailbox, `LimitReached` keywords or UIDs, `Unavailable`.
@@ -256,7 +262,8 @@ impl Mailstore {
         Ok((found, references, octets))
     }
 
-    /// Raises the counts of contents, all or none. `Conflict` when one has just gone with its last message.
+    /// Raises the counts of contents, all or none. `Conflict` when one has just gone with its last
+    /// message.
     async fn raise(&self, references: &References) -> Result<()> {
         let mut raised = References::new();
         for part in slices(references) {

@@ -12,7 +12,8 @@ use crate::storage::messages::{self, Selection};
 use crate::storage::transaction::{self, Session};
 use crate::storage::usage;
 
-/// Messages removed by one transaction: EXPUNGE need not be atomic, and other writers of the mailbox wait meanwhile.
+/// Messages removed by one transaction: EXPUNGE need not be atomic, and other writers of the
+/// mailbox wait meanwhile.
 const BATCH: u64 = 5_000;
 
 /// What one transaction removed.
@@ -25,8 +26,10 @@ struct Removed {
 impl Mailstore {
     /// Removes the messages of the set (`None`: all) that have \Deleted. Returns what was removed.
     ///
-    /// Per 5,000 messages one transaction: mailbox update, read of the rows, delete, quota, counters, one change,
-    /// commit: seven round trips; then the counts of the contents are lowered. Nothing to do: one, and an abort.
+    /// Per 5,000 messages one transaction: mailbox update, read of the rows, delete, quota,
+    /// counters, one change,
+    /// commit: seven round trips; then the counts of the contents are lowered. Nothing to do: one,
+    /// and an abort.
     ///
     /// # Errors
     /// `NotFound` mailbox, `Unavailable`; what earlier transactions removed stays removed.
@@ -40,7 +43,8 @@ impl Mailstore {
         self.remove_matching(user, mailbox, uids.unwrap_or(&all), Flag::Deleted.bit()).await
     }
 
-    /// Removes messages whatever their flags. Returns what was removed. Costs as [`Self::expunge_deleted`].
+    /// Removes messages whatever their flags. Returns what was removed. Costs as
+    /// [`Self::expunge_deleted`].
     ///
     /// # Errors
     /// `NotFound` mailbox, `Unavailable`; what earlier transactions removed stays removed.

@@ -43,8 +43,10 @@ pub struct PageQuery {
 }
 
 impl Mailstore {
-    /// Messages of a mailbox; UIDs that do not exist are passed over. Nothing is read before the first
-    /// [`MessageStream::next`]; then one round trip per run of UIDs (or 1,000 scattered ones) and per 1,000 messages.
+    /// Messages of a mailbox; UIDs that do not exist are passed over. Nothing is read before the
+    /// first
+    /// [`MessageStream::next`]; then one round trip per run of UIDs (or 1,000 scattered ones) and
+    /// per 1,000 messages.
     ///
     /// # Errors
     /// None today; those of the stream come from the stream.
@@ -73,7 +75,8 @@ impl Mailstore {
         messages::find_one(self.storage(), user, mailbox, uid, fields).await
     }
 
-    /// A page, one query, at most 10,000 rows. Returns at most `limit` messages and whether more follow in the
+    /// A page, one query, at most 10,000 rows. Returns at most `limit` messages and whether more
+    /// follow in the
     /// direction of reading (for `before`: whether there are more before the page).
     ///
     /// # Errors

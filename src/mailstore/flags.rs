@@ -32,11 +32,14 @@ struct Store<'a> {
 }
 
 impl Mailstore {
-    /// Changes flags of the messages of a set that exist. Only messages whose flags really change get the new ModSeq;
+    /// Changes flags of the messages of a set that exist. Only messages whose flags really change
+    /// get the new ModSeq;
     /// if none does, nothing is written.
     ///
-    /// One transaction: mailbox update, read of the rows (some 100 octets each; a round trip per run of UIDs), update
-    /// of the rows (one round trip per 250 runs), mailbox counters, one change, commit: six round trips for a range.
+    /// One transaction: mailbox update, read of the rows (some 100 octets each; a round trip per
+    /// run of UIDs), update
+    /// of the rows (one round trip per 250 runs), mailbox counters, one change, commit: six round
+    /// trips for a range.
     /// When nothing changes: two, and the transaction is dropped.
     ///
     /// # Errors
@@ -128,7 +131,8 @@ struct Plan<'a> {
     cover: Cover,
     unseen: i64,
     deleted: i64,
-    /// Further spellings of keywords to remove: one moved in from another mailbox may differ in case.
+    /// Further spellings of keywords to remove: one moved in from another mailbox may differ in
+    /// case.
     spellings: Vec<String>,
 }
 
@@ -173,7 +177,8 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The keywords of a change in the spelling of the mailbox, and those the mailbox does not know yet.
+/// The keywords of a change in the spelling of the mailbox, and those the mailbox does not know
+/// yet.
 fn learn(mailbox: &Mailbox, change: &FlagChange) -> Result<(FlagChange, Vec<String>)> {
     let (flags, new) = spell(&mailbox.keywords, change.flags());
     Ok(match change {
@@ -210,7 +215,8 @@ pub(super) fn checked(mailbox: &Mailbox, new: Vec<String>) -> Result<Vec<String>
     Ok(new)
 }
 
-/// Ranges that hold all taken messages and no other, as few as the rows allow: gaps of the mailbox are bridged.
+/// Ranges that hold all taken messages and no other, as few as the rows allow: gaps of the mailbox
+/// are bridged.
 #[derive(Debug, Default)]
 struct Cover {
     ranges: Vec<(Uid, Uid)>,

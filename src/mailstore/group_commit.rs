@@ -1,7 +1,9 @@
 //! Group commit: all messages that wait for one mailbox on this node go into one transaction.
 //!
-//! The first job of a mailbox starts a leader task, which commits what is queued until nothing is; no timer is
-//! involved. A job that cannot be committed (quota, keywords) fails alone. A leader that dies takes its queue with it:
+//! The first job of a mailbox starts a leader task, which commits what is queued until nothing is;
+//! no timer is
+//! involved. A job that cannot be committed (quota, keywords) fails alone. A leader that dies takes
+//! its queue with it:
 //! every waiter gets `Unavailable`, the next job starts a new leader.
 
 use super::Mailstore;
@@ -67,7 +69,8 @@ impl Queues {
         needs_leader
     }
 
-    /// What fits into the next commit; empty when nothing waits: the leadership ends in the same moment.
+    /// What fits into the next commit; empty when nothing waits: the leadership ends in the same
+    /// moment.
     fn take(&self, mailbox: MailboxId) -> Vec<Waiting> {
         let mut queues = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queue) = queues.get_mut(&mailbox) else { return Vec::new() };
@@ -189,7 +192,8 @@ impl Mailstore {
         transaction::run!(self.storage(), async |session| self.write(session, jobs).await).await
     }
 
-    /// Two jobs brought the same new content and only one was inserted: what the other stored beside it goes.
+    /// Two jobs brought the same new content and only one was inserted: what the other stored
+    /// beside it goes.
     async fn discard_doubles(&self, jobs: &[Job]) {
         let mut seen = HashSet::new();
         for new in
@@ -210,7 +214,8 @@ impl Mailstore {
         let bump = bump_of(jobs);
         let after = mailboxes::bump(storage, session, user, mailbox, &bump).await?;
         let after = after.ok_or(Error::NotFound { what: "mailbox" })?;
-        // RFC 9051 §2.3.1.1: UIDs never start again; a mailbox that has used them up takes no more messages
+        // RFC 9051 §2.3.1.1: UIDs never start again; a mailbox that has used them up takes no more
+        // messages
         let first_uid = after.uid_next.checked_sub(bump.uids).filter(|uid| *uid > 0);
         let first_uid = first_uid.ok_or(Error::LimitReached { limit: "2^32 UIDs".into() })?;
         let batch = Batch::new(jobs, &after, first_uid, self.clock().now_ms())?;
@@ -236,7 +241,8 @@ impl Mailstore {
         Ok(batch.appended)
     }
 
-    /// Gives back the contents of a job that was not committed. When that is not certain they stay: counts err upwards.
+    /// Gives back the contents of a job that was not committed. When that is not certain they stay:
+    /// counts err upwards.
     async fn release(&self, job: Job, error: &Error) {
         if matches!(error, Error::Unavailable { .. } | Error::Internal { .. }) {
             return;

@@ -112,7 +112,8 @@ impl Mailstore {
         mailboxes::find_by_name(self.storage(), user, name).await
     }
 
-    /// Creates a mailbox; parents are not created (the door does, where its protocol says so). Two look-ups, a count, a
+    /// Creates a mailbox; parents are not created (the door does, where its protocol says so). Two
+    /// look-ups, a count, a
     /// UIDVALIDITY and a transaction of two round trips: seven round trips, two commits.
     ///
     /// # Errors
@@ -169,8 +170,10 @@ impl Mailstore {
         Ok(mailboxes)
     }
 
-    /// Renames a mailbox, with all below it if `with_children`. INBOX: `Invalid` (its special rename is the IMAP
-    /// door's). One transaction of two round trips and one for each renamed mailbox, after one to three queries.
+    /// Renames a mailbox, with all below it if `with_children`. INBOX: `Invalid` (its special
+    /// rename is the IMAP
+    /// door's). One transaction of two round trips and one for each renamed mailbox, after one to
+    /// three queries.
     ///
     /// # Errors
     /// `NotFound`, `AlreadyExists`, `Invalid`, `Unavailable`.
@@ -195,7 +198,8 @@ impl Mailstore {
         .await
     }
 
-    /// The new name of each mailbox concerned, in ascending order of the old names: so a name that one of them leaves
+    /// The new name of each mailbox concerned, in ascending order of the old names: so a name that
+    /// one of them leaves
     /// is free when another takes it.
     async fn renames(
         &self,
@@ -252,8 +256,10 @@ impl Mailstore {
 
     /// Deletes a mailbox and its messages. The caller has checked INBOX/special-use.
     ///
-    /// One transaction of three round trips removes the mailbox, and with it every way to its messages. Then one
-    /// transaction for every 1,000 of them; a crash in between leaves documents that nobody can reach.
+    /// One transaction of three round trips removes the mailbox, and with it every way to its
+    /// messages. Then one
+    /// transaction for every 1,000 of them; a crash in between leaves documents that nobody can
+    /// reach.
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`.
@@ -276,7 +282,8 @@ impl Mailstore {
         self.remove_unreachable(user, Some(mailbox)).await
     }
 
-    /// Subscribes or unsubscribes a name, whether or not such a mailbox exists (RFC 9051 §6.3.7). One to three round
+    /// Subscribes or unsubscribes a name, whether or not such a mailbox exists (RFC 9051 §6.3.7).
+    /// One to three round
     /// trips.
     ///
     /// # Errors
@@ -322,7 +329,8 @@ impl Mailstore {
         Ok(names)
     }
 
-    /// Deletes everything a user owns here (mailboxes, messages, subscriptions). May be called again after a failure.
+    /// Deletes everything a user owns here (mailboxes, messages, subscriptions). May be called
+    /// again after a failure.
     ///
     /// # Errors
     /// `Unavailable`.

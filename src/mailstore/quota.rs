@@ -1,6 +1,7 @@
 //! Octets a user may store (RFC 9208's STORAGE).
 //!
-//! What is used is counted by the transactions that add and remove messages (`storage/usage.rs`), and an append or
+//! What is used is counted by the transactions that add and remove messages (`storage/usage.rs`),
+//! and an append or
 //! copy that would exceed the quota is aborted there. This file answers questions.
 
 use super::Mailstore;
@@ -18,7 +19,8 @@ impl Mailstore {
         usage.ok_or(Error::NotFound { what: "user" })
     }
 
-    /// Whether so many octets more fit now: refuses early what the append would refuse. One round trip.
+    /// Whether so many octets more fit now: refuses early what the append would refuse. One round
+    /// trip.
     ///
     /// # Errors
     /// `OverQuota`, `NotFound` user, `Unavailable`.

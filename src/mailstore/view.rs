@@ -1,21 +1,30 @@
 //! The shared in-memory view of a selected mailbox: one per mailbox and node, 37 octets a message.
 //!
-//! A view is always the exact state of its mailbox at one ModSeq, so a session that was told ModSeq *n* has seen
+//! A view is always the exact state of its mailbox at one ModSeq, so a session that was told ModSeq
+//! *n* has seen
 //! everything up to *n* and nothing above. [`View::refresh`] gets from *n* to a later *m* so:
 //!
 //! 1. Read the mailbox document: *m*. If it is *n*, done.
-//! 2. Read the rows with ModSeq > *n* and the changes in (*n*, *m*]; take rows as new or changed and remove the
+//! 2. Read the rows with ModSeq > *n* and the changes in (*n*, *m*]; take rows as new or changed
+//! and remove the
 //!    expunged. A UID never comes back, so the order of the two reads is free.
-//! 3. Read the mailbox document again. Every commit raises the ModSeq in it. If it is still *m*, no commit happened
-//!    between the two reads, so step 2 saw the state at *m* and nothing else: publish. If it is *m'* > *m*, go on
-//!    from step 2 with (*m*, *m'*]. What was read so far stays right for each message whose last change is ≤ *m*:
-//!    that change was committed before step 2 and was not overwritten, so it was seen; every other message has a
+//! 3. Read the mailbox document again. Every commit raises the ModSeq in it. If it is still *m*, no
+//! commit happened
+//!    between the two reads, so step 2 saw the state at *m* and nothing else: publish. If it is
+//! *m'* > *m*, go on
+//!    from step 2 with (*m*, *m'*]. What was read so far stays right for each message whose last
+//! change is ≤ *m*:
+//!    that change was committed before step 2 and was not overwritten, so it was seen; every other
+//! message has a
 //!    change > *m* and is read again.
-//! 4. A mailbox that changes faster than that is read, after three rounds, in one snapshot transaction from the
+//! 4. A mailbox that changes faster than that is read, after three rounds, in one snapshot
+//! transaction from the
 //!    last *m*.
 //!
-//! Nothing is published before the end, so readers never see an intermediate state. Every ModSeq has its change
-//! document; a hole in (*n*, *m*] means that the log has expired, and the view is read anew as a whole. Reads are of
+//! Nothing is published before the end, so readers never see an intermediate state. Every ModSeq
+//! has its change
+//! document; a hole in (*n*, *m*] means that the log has expired, and the view is read anew as a
+//! whole. Reads are of
 //! majority-committed data, so no ModSeq that was seen is taken back by an election.
 
 use super::Mailstore;
@@ -71,7 +80,8 @@ pub struct ViewState {
 }
 
 impl Mailstore {
-    /// The shared view of a mailbox, up to date. Costs as [`View::refresh`]; the first time all rows are read.
+    /// The shared view of a mailbox, up to date. Costs as [`View::refresh`]; the first time all
+    /// rows are read.
     ///
     /// # Errors
     /// `NotFound` mailbox, `Unavailable`.
@@ -136,7 +146,8 @@ impl View {
         }
     }
 
-    /// Reads what has changed in the database. One round trip when nothing has, else four and one per 1,000 rows.
+    /// Reads what has changed in the database. One round trip when nothing has, else four and one
+    /// per 1,000 rows.
     /// Callers that come while one reads share the next reading.
     ///
     /// # Errors
@@ -285,13 +296,15 @@ impl View {
         rows
     }
 
-    /// Calls `visit` for each row of the set in ascending order of UID, under the view's read lock: `visit` must
+    /// Calls `visit` for each row of the set in ascending order of UID, under the view's read lock:
+    /// `visit` must
     /// not block.
     pub fn for_each(&self, uids: &UidSet, visit: &mut dyn FnMut(&Row)) {
         self.read(|data| data.columns.for_each(uids, 0, visit));
     }
 
-    /// UIDs expunged after a ModSeq and up to the view's, for VANISHED (EARLIER); `None` when the change log no
+    /// UIDs expunged after a ModSeq and up to the view's, for VANISHED (EARLIER); `None` when the
+    /// change log no
     /// longer reaches back. One round trip per 1,000 changes.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! Turns of a node's writers.
 //!
-//! Two transactions on one mailbox, or two that count octets of one user, conflict in the database, and the loser
-//! starts again. Between nodes that decides; inside a node the writers of one user wait for each other in order of
+//! Two transactions on one mailbox, or two that count octets of one user, conflict in the database,
+//! and the loser
+//! starts again. Between nodes that decides; inside a node the writers of one user wait for each
+//! other in order of
 //! arrival, so that a long one is not overtaken for ever and nobody repeats work.
 
 use crate::model::id::UserId;
@@ -23,7 +25,8 @@ struct Turns {
 }
 
 impl Writers {
-    /// Waits for the user's turn; it ends when the guard is dropped. A guard is held over one transaction.
+    /// Waits for the user's turn; it ends when the guard is dropped. A guard is held over one
+    /// transaction.
     pub(super) async fn turn(&self, user: UserId) -> OwnedMutexGuard<()> {
         let turn = self.turns.lock().unwrap_or_else(PoisonError::into_inner).find(user);
         turn.lock_owned().await

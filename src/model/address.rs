@@ -10,11 +10,13 @@ pub struct EmailAddress {
 }
 
 impl EmailAddress {
-    /// Checks an address (RFC 5321 §4.1.2, RFC 6531 §3.3): local part 1..=64 octets and a domain that IDNA accepts
+    /// Checks an address (RFC 5321 §4.1.2, RFC 6531 §3.3): local part 1..=64 octets and a domain
+    /// that IDNA accepts
     /// is the caller's part (`codec` and `directory` do); here shape and lengths only.
     ///
     /// # Errors
-    /// `Invalid` when there is no `@`, an empty or too long part, white space or a control character.
+    /// `Invalid` when there is no `@`, an empty or too long part, white space or a control
+    /// character.
     pub fn new(address: &str) -> Result<Self> {
         let bad = |reason: &str| Err(Error::invalid("address", reason));
         let Some((local, domain)) = address.rsplit_once('@') else {

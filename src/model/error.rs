@@ -1,6 +1,7 @@
 //! The one error of all operations: named for what happened, never for a protocol.
 //!
-//! Each door translates it in one place: `imap/status_line.rs`, `smtp/reply_line.rs`, `api/problem.rs`.
+//! Each door translates it in one place: `imap/status_line.rs`, `smtp/reply_line.rs`,
+//! `api/problem.rs`.
 
 use std::error::Error as StdError;
 

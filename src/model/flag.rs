@@ -50,7 +50,8 @@ impl Flag {
 
 /// The flags and keywords of one message.
 ///
-/// Keywords are sorted and distinct without regard to ASCII case (RFC 9051 §2.3.2), in the case of their first use.
+/// Keywords are sorted and distinct without regard to ASCII case (RFC 9051 §2.3.2), in the case of
+/// their first use.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct FlagSet {
     /// Bits of [`Flag::bit`].

@@ -1,4 +1,5 @@
-//! Every fixed bound, with its unit and reason. What two sites would set differently is in a `settings.rs`.
+//! Every fixed bound, with its unit and reason. What two sites would set differently is in a
+//! `settings.rs`.
 
 /// Octets of one message: what the API and IMAP of compatible stores accept (64 MiB).
 pub const MESSAGE_OCTETS_MAX: u64 = 64 * 1024 * 1024;
@@ -26,7 +27,8 @@ pub const MAILBOX_LEVEL_CHARS_MAX: usize = 512;
 pub const MIME_DEPTH_MAX: usize = 64;
 /// MIME parts of one message; further ones belong to the last leaf.
 pub const MIME_PARTS_MAX: usize = 10_000;
-/// Octets of an SMTP command line with CRLF (RFC 5321 §4.5.3.1.4, raised for SMTPUTF8 and parameters).
+/// Octets of an SMTP command line with CRLF (RFC 5321 §4.5.3.1.4, raised for SMTPUTF8 and
+/// parameters).
 pub const SMTP_LINE_OCTETS_MAX: usize = 8 * 1024;
 /// Recipients of one SMTP transaction (RFC 5321 §4.5.3.1.8 asks for 100 at least).
 pub const RECIPIENTS_MAX: usize = 1000;
@@ -36,7 +38,8 @@ pub const RECEIVED_MAX: usize = 100;
 pub const GROUP_COMMIT_MESSAGES_MAX: usize = 256;
 /// Octets committed by one group commit.
 pub const GROUP_COMMIT_OCTETS_MAX: usize = 8 * 1024 * 1024;
-/// Octets of one stored chunk of an attachment or skeleton; well under the database's 16 MB document.
+/// Octets of one stored chunk of an attachment or skeleton; well under the database's 16 MB
+/// document.
 pub const CHUNK_OCTETS: usize = 1024 * 1024;
 /// Base64 parts of at least this many encoded octets are externalised.
 pub const ATTACHMENT_OCTETS_MIN: usize = 16 * 1024;

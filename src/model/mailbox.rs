@@ -13,7 +13,8 @@ pub const DELIMITER: char = '/';
 pub struct MailboxName(String);
 
 impl MailboxName {
-    /// Checks and normalises a name: NFC is the caller's part, `inbox` as first level becomes `INBOX`.
+    /// Checks and normalises a name: NFC is the caller's part, `inbox` as first level becomes
+    /// `INBOX`.
     ///
     /// # Errors
     /// `Invalid` for empty names or levels, control characters, and names beyond the limits.

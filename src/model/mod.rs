@@ -1,6 +1,7 @@
 //! The nouns of a mail store: no IO, no async, no serde.
 //!
-//! Everything above this module speaks in these types; nothing here knows a protocol, a socket or the database.
+//! Everything above this module speaks in these types; nothing here knows a protocol, a socket or
+//! the database.
 
 pub mod address;
 pub mod error;

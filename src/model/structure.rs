@@ -45,7 +45,8 @@ pub struct Part {
     pub disposition: Option<String>,
     /// Content-ID with its angle brackets.
     pub content_id: Option<String>,
-    /// Parts of a multipart; for message/rfc822 exactly one: the inner message, whose header is its RFC 5322 header.
+    /// Parts of a multipart; for message/rfc822 exactly one: the inner message, whose header is its
+    /// RFC 5322 header.
     pub children: Vec<Part>,
 }
 
@@ -102,7 +103,8 @@ pub struct Summary {
 pub struct Structure {
     /// The tree; its root is the message, the root's header range its RFC 5322 header.
     pub root: Part,
-    /// ENVELOPE in IMAP wire form, with its parentheses; 8-bit only inside literals or as UTF-8 quoted strings never.
+    /// ENVELOPE in IMAP wire form, with its parentheses; 8-bit only inside literals or as UTF-8
+    /// quoted strings never.
     pub envelope: Vec<u8>,
     /// BODY in IMAP wire form (without extension data).
     pub body: Vec<u8>,

@@ -158,7 +158,8 @@ impl UidSet {
         result
     }
 
-    /// The 1-based position of a UID in the set: its sequence number when the set is a mailbox. O(ranges).
+    /// The 1-based position of a UID in the set: its sequence number when the set is a mailbox.
+    /// O(ranges).
     pub fn position(&self, uid: Uid) -> Option<SeqNum> {
         let mut before = 0;
         for &(first, last) in &self.ranges {

@@ -28,7 +28,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds an address such as `127.0.0.1:1143` or `[::1]:0`; with `tls`, connections start with a handshake.
+    /// Binds an address such as `127.0.0.1:1143` or `[::1]:0`; with `tls`, connections start with a
+    /// handshake.
     ///
     /// # Errors
     /// The address does not parse, is in use, or may not be bound.
@@ -66,14 +67,16 @@ pub struct Permits {
 }
 
 impl Permits {
-    /// At most `connections_max` connections; others get `refusal` (a complete line) and are closed.
+    /// At most `connections_max` connections; others get `refusal` (a complete line) and are
+    /// closed.
     pub fn new(connections_max: usize, refusal: &'static [u8]) -> Self {
         let bound = connections_max.clamp(1, Semaphore::MAX_PERMITS);
         Self { semaphore: Arc::new(Semaphore::new(bound)), refusal }
     }
 }
 
-/// Accepts connections on all listeners until the tasks stop; `handler` runs as a task per connection.
+/// Accepts connections on all listeners until the tasks stop; `handler` runs as a task per
+/// connection.
 pub fn serve<H, F>(
     name: &'static str,
     listeners: Vec<Listener>,
@@ -111,7 +114,8 @@ async fn accept_all<H, F>(
         let (tcp, peer) = match listener.tcp.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of descriptors or memory: wait, or the loop burns a core until there are some.
+                // Out of descriptors or memory: wait, or the loop burns a core until there are
+                // some.
                 tracing::warn!(door = name, %error, "accept failed");
                 metrics::counter!("eider_accept_errors_total", "door" => name).increment(1);
                 tokio::time::sleep(pause).await;
@@ -122,7 +126,8 @@ async fn accept_all<H, F>(
         pause = Duration::from_millis(5);
         let Ok(permit) = Arc::clone(&permits.semaphore).try_acquire_owned() else {
             metrics::counter!("eider_connections_refused_total", "door" => name).increment(1);
-            // Refusals are not tasks without bound: one at a time per listener, with a short deadline.
+            // Refusals are not tasks without bound: one at a time per listener, with a short
+            // deadline.
             refuse(tcp, permits.refusal, listener.tls.is_some()).await;
             continue;
         };

@@ -1,7 +1,9 @@
 //! A connection: buffered reads and writes, deadlines, octet counters, TLS in place.
 //!
-//! While a connection waits for its client it owns no buffers: input is read through a scratch area on the
-//! stack and only then copied to the heap, so that an idle connection costs its task and TLS state alone.
+//! While a connection waits for its client it owns no buffers: input is read through a scratch area
+//! on the
+//! stack and only then copied to the heap, so that an idle connection costs its task and TLS state
+//! alone.
 
 use super::tls::TlsAcceptor;
 use bytes::{Buf, BytesMut};
@@ -110,7 +112,8 @@ impl Stream {
         self.input.split_to(octets.min(self.input.len()))
     }
 
-    /// Waits for input and adds it to the buffer. Returns the octets added; 0 when the client has closed.
+    /// Waits for input and adds it to the buffer. Returns the octets added; 0 when the client has
+    /// closed.
     /// Safe to drop while it waits. The caller bounds the buffer by consuming or refusing.
     ///
     /// # Errors
@@ -138,7 +141,8 @@ impl Stream {
                 }
                 return Poll::Pending;
             }
-            // A peer that closes TCP without close_notify has closed; framing above finds cut messages.
+            // A peer that closes TCP without close_notify has closed; framing above finds cut
+            // messages.
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Poll::Ready(Ok(0));
             }
@@ -156,7 +160,8 @@ impl Stream {
         self.output.extend_from_slice(octets);
     }
 
-    /// The output buffer, for writers that append to a `Vec`; follow with `flush_if_full` or `flush`.
+    /// The output buffer, for writers that append to a `Vec`; follow with `flush_if_full` or
+    /// `flush`.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }
@@ -212,11 +217,14 @@ impl Stream {
         Ok(())
     }
 
-    /// Turns the connection into TLS. What the client sent in plaintext and is still in the buffer is discarded:
-    /// it must not be taken for a command of the protected session (RFC 3207 §4.2, RFC 9051 §6.2.1).
+    /// Turns the connection into TLS. What the client sent in plaintext and is still in the buffer
+    /// is discarded:
+    /// it must not be taken for a command of the protected session (RFC 3207 §4.2, RFC 9051
+    /// §6.2.1).
     ///
     /// # Errors
-    /// The handshake failed or took too long (the connection is closed), or TLS is in force already.
+    /// The handshake failed or took too long (the connection is closed), or TLS is in force
+    /// already.
     pub async fn start_tls(&mut self, acceptor: &TlsAcceptor, timeout: Duration) -> io::Result<()> {
         self.flush().await?;
         self.input = BytesMut::new();
@@ -230,8 +238,10 @@ impl Stream {
         Ok(())
     }
 
-    /// Writes what is left and closes; errors no longer matter. Waits a moment for the client to close too: input
-    /// that is left unread would make the kernel reset the connection, and the last reply might be lost.
+    /// Writes what is left and closes; errors no longer matter. Waits a moment for the client to
+    /// close too: input
+    /// that is left unread would make the kernel reset the connection, and the last reply might be
+    /// lost.
     pub async fn close(&mut self) {
         let _ignored = self.flush().await;
         self.input = BytesMut::new();

@@ -73,7 +73,8 @@ pub fn server_config(certificate: &Path, key: &Path) -> io::Result<Arc<ServerCon
     Ok(Arc::new(config))
 }
 
-/// The self-signed certificate below `dir`, made if it is not there: `ca.pem` (to trust), `certificate.pem` (leaf
+/// The self-signed certificate below `dir`, made if it is not there: `ca.pem` (to trust),
+/// `certificate.pem` (leaf
 /// and CA) for localhost, 127.0.0.1 and ::1, `key.pem` (mode 0600).
 ///
 /// rustls and others refuse a certificate that is its own CA as a server's: hence two.

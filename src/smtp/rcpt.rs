@@ -66,7 +66,8 @@ impl Session {
         if user.disabled {
             return Reply::new(550, (5, 2, 1), "mailbox disabled");
         }
-        // RFC 1870 §6.1: what was announced counts too; what really comes is checked when it is appended
+        // RFC 1870 §6.1: what was announced counts too; what really comes is checked when it is
+        // appended
         let used = user.used_octets.saturating_add(octets);
         if user.quota_octets.is_some_and(|quota| user.used_octets >= quota || used > quota) {
             return over_quota();

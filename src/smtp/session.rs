@@ -1,6 +1,7 @@
 //! The session: reads command lines, answers them, ends (RFC 5321 §3, §4; RFC 2920 pipelining).
 //!
-//! Replies gather in the stream's buffer and are written when no complete command is left to read, so
+//! Replies gather in the stream's buffer and are written when no complete command is left to read,
+//! so
 //! that a pipelined group costs one write.
 
 use super::reply_line::{bad_sequence, reply_to_syntax_error};
@@ -19,7 +20,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Commands that are wrong in themselves before we end the session; a client this confused is not a mailer.
+/// Commands that are wrong in themselves before we end the session; a client this confused is not a
+/// mailer.
 const BAD_COMMANDS_MAX: u32 = 50;
 /// Time for a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -117,7 +119,8 @@ impl Session {
                 Line::Complete(octets) => return Ok(self.stream.take(octets)),
                 Line::BareLineFeed(octets) => {
                     self.stream.consume(octets);
-                    // RFC 5321 §2.3.8: a bare LF is not a line end; taking it for one invites smuggling
+                    // RFC 5321 §2.3.8: a bare LF is not a line end; taking it for one invites
+                    // smuggling
                     self.bad_command(&Reply::new(500, (5, 5, 2), "lines end with CRLF"))?;
                 }
                 Line::TooLong(octets) => {

@@ -7,8 +7,10 @@
 //! | `octets` | int64 | decoded octets |
 //! | `run` | ObjectId | its chunks in `attachment_chunks`, not compressed |
 //!
-//! Index: `{n}` partial `n ≤ 0`. A count is raised before a content refers to the attachment; one that reaches 0 is
-//! deleted by a filter on `n ≤ 0`, so that a raise that came first wins, and one that comes later stores it anew.
+//! Index: `{n}` partial `n ≤ 0`. A count is raised before a content refers to the attachment; one
+//! that reaches 0 is
+//! deleted by a filter on `n ≤ 0`, so that a raise that came first wins, and one that comes later
+//! stores it anew.
 
 use crate::model::error::{Error, Result};
 use crate::model::id::ContentHash;
@@ -25,7 +27,8 @@ use mongodb::options::ReturnDocument;
 /// Races of raise, insert and delete that are tried again.
 const ATTEMPTS_MAX: usize = 8;
 
-/// Raises the count of an attachment by `by`, storing it if it is new. Known: one round trip and commit. New: two more
+/// Raises the count of an attachment by `by`, storing it if it is new. Known: one round trip and
+/// commit. New: two more
 /// round trips, and a commit per 8 MB and for the document.
 ///
 /// # Errors
@@ -59,7 +62,8 @@ pub(super) async fn store(
     Err(Error::Unavailable { reason: AWAY, source: None })
 }
 
-/// Lowers the count of an attachment and removes it when nothing refers to it any more. One round trip and commit;
+/// Lowers the count of an attachment and removes it when nothing refers to it any more. One round
+/// trip and commit;
 /// three when it was the last.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! A bounded cache of immutable stored octets, least recently used first out.
 //!
-//! It needs no invalidation, but one: a content that was removed and stored again has its chunks elsewhere.
+//! It needs no invalidation, but one: a content that was removed and stored again has its chunks
+//! elsewhere.
 
 use crate::model::id::ContentHash;
 use crate::storage::contents::Content;

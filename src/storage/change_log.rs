@@ -1,4 +1,5 @@
-//! Reading the log of a mailbox's changes, and the mailbox itself, as a view does: alone or in one snapshot.
+//! Reading the log of a mailbox's changes, and the mailbox itself, as a view does: alone or in one
+//! snapshot.
 
 use crate::model::error::Result;
 use crate::model::id::{MailboxId, UserId};
@@ -16,12 +17,14 @@ use bson::{Document, doc};
 pub struct Log {
     /// UIDs that went.
     pub expunged: UidSet,
-    /// The log holds every change up to this ModSeq, from where it was asked to begin. Every ModSeq has its change,
+    /// The log holds every change up to this ModSeq, from where it was asked to begin. Every ModSeq
+    /// has its change,
     /// so a hole means that changes have expired.
     pub complete_to: ModSeq,
 }
 
-/// Reads the changes with a ModSeq in `after+1 ..= up_to`, at most `limit` of them (0: all). One round trip per
+/// Reads the changes with a ModSeq in `after+1 ..= up_to`, at most `limit` of them (0: all). One
+/// round trip per
 /// batch.
 ///
 /// # Errors

@@ -9,7 +9,8 @@
 //! | `uids` | array of int64 | `[first, last, first, last, …]` |
 //! | `created` | date | removed [`CHANGES_DAYS`](crate::model::limits::CHANGES_DAYS) days later |
 //!
-//! Indexes: `{user, mailbox, mod_seq}`, TTL on `created`. The change stream over the inserts is the doorbell of
+//! Indexes: `{user, mailbox, mod_seq}`, TTL on `created`. The change stream over the inserts is the
+//! doorbell of
 //! `cluster/notifier.rs`; `Expunge` and `Delete` documents answer "what vanished since".
 
 use crate::model::error::Result;

@@ -5,7 +5,8 @@
 //! | `_id` | binary(16) | the run's ObjectId, then the index as 32-bit big-endian |
 //! | `d` | binary | at most [`CHUNK_OCTETS`] octets, compressed as the owner says |
 //!
-//! A run of chunks has an ObjectId of its own instead of the owner's hash, so that removing an old run cannot touch the
+//! A run of chunks has an ObjectId of its own instead of the owner's hash, so that removing an old
+//! run cannot touch the
 //! run of an owner that was stored again meanwhile.
 
 use crate::model::error::Result;

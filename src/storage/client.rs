@@ -31,7 +31,8 @@ struct Inner {
 impl Storage {
     /// Connects, creates missing indexes and brings the documents to the schema of this program.
     ///
-    /// Everything is written with `{w: "majority", j: true}` and read from the primary with read concern
+    /// Everything is written with `{w: "majority", j: true}` and read from the primary with read
+    /// concern
     /// `majority`, so that nothing that was seen or acknowledged is rolled back by an election.
     ///
     /// # Errors

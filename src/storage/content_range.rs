@@ -21,7 +21,8 @@ enum Stretch<'a> {
 
 /// The octets of a content in a range, clipped to it.
 ///
-/// A small content: one round trip, none when it was read lately. A range with externalised parts: one more for
+/// A small content: one round trip, none when it was read lately. A range with externalised parts:
+/// one more for
 /// their chunk runs and one for each part.
 ///
 /// # Errors

@@ -10,9 +10,12 @@
 //! | `raw` | int64 | octets of the skeleton before compression |
 //! | `holes` | array | `{s, e, h, d, l, f}`: start, encoded octets, hash, decoded octets, line characters, final CRLF |
 //!
-//! Index: `{n}` partial `n ≤ 0`. Counts are raised before a message refers to the content and lowered after it is
-//! gone. A content whose count reaches 0 is deleted by a filter on `n ≤ 0`: a raise that came before wins, one that
-//! comes after finds nothing and stores it anew. Each hole holds one count of its attachment as long as the content
+//! Index: `{n}` partial `n ≤ 0`. Counts are raised before a message refers to the content and
+//! lowered after it is
+//! gone. A content whose count reaches 0 is deleted by a filter on `n ≤ 0`: a raise that came
+//! before wins, one that
+//! comes after finds nothing and stores it anew. Each hole holds one count of its attachment as
+//! long as the content
 //! exists.
 
 use crate::codec::mime::skeleton;
@@ -89,7 +92,8 @@ pub fn encode(content: &[u8], root: &Part) -> Result<Encoded> {
     Ok(Encoded { octets, holes: skeleton.holes, raw, pieces, decoded })
 }
 
-/// Stores what a content needs outside its own document: attachments (raised or stored) and chunks of a long skeleton.
+/// Stores what a content needs outside its own document: attachments (raised or stored) and chunks
+/// of a long skeleton.
 /// Nothing for a message without large parts; else as `attachments::store`, one after the other.
 ///
 /// # Errors
@@ -138,7 +142,8 @@ impl NewContent {
         record
     }
 
-    /// Gives back what [`store_parts`] stored and raised, when the document was not inserted after all.
+    /// Gives back what [`store_parts`] stored and raised, when the document was not inserted after
+    /// all.
     ///
     /// # Errors
     /// `Unavailable`; counts are too high then.
@@ -147,7 +152,8 @@ impl NewContent {
     }
 }
 
-/// Raises the count of a content. `false`: there is no such content. One round trip; one commit when it is there.
+/// Raises the count of a content. `false`: there is no such content. One round trip; one commit
+/// when it is there.
 ///
 /// # Errors
 /// `Unavailable`.
@@ -157,7 +163,8 @@ pub async fn raise(storage: &Storage, hash: &ContentHash, by: u64) -> Result<boo
     Ok(storage.contents().update_one(filter, update).await?.matched_count > 0)
 }
 
-/// Raises the counts of contents, all or none. `false`: one of them does not exist (its last message was just
+/// Raises the counts of contents, all or none. `false`: one of them does not exist (its last
+/// message was just
 /// expunged). One round trip and commit for each distinct count.
 ///
 /// # Errors
@@ -185,8 +192,10 @@ fn by_count(counts: &BTreeMap<ContentHash, u64>) -> BTreeMap<u64, Vec<ContentHas
     groups
 }
 
-/// Inserts documents of new contents in the transaction of the mailbox that has the only messages of them, each with
-/// its count. A duplicate key is a `Conflict` that ends the transaction: use [`store`] then. One round trip.
+/// Inserts documents of new contents in the transaction of the mailbox that has the only messages
+/// of them, each with
+/// its count. A duplicate key is a `Conflict` that ends the transaction: use [`store`] then. One
+/// round trip.
 ///
 /// # Errors
 /// `Conflict`, `Unavailable`.
@@ -203,7 +212,8 @@ pub async fn insert_many(
     Ok(())
 }
 
-/// Stores a content with a count of `by`, or raises the count of the one that is there. Two round trips, one commit.
+/// Stores a content with a count of `by`, or raises the count of the one that is there. Two round
+/// trips, one commit.
 ///
 /// # Errors
 /// `Unavailable`; counts may be too high then.
@@ -221,7 +231,8 @@ pub async fn store(storage: &Storage, content: &NewContent, by: u64) -> Result<(
     Err(Error::Unavailable { reason: AWAY, source: None })
 }
 
-/// Lowers the counts of contents and removes those that no message refers to any more. One round trip and commit for
+/// Lowers the counts of contents and removes those that no message refers to any more. One round
+/// trip and commit for
 /// each distinct count, one query; for each removed content two more and those of its attachments.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! All indexes of all collections, as one table; created at start, which is idempotent.
 //!
-//! Only kinds that every MongoDB ≥ 6 cluster and the local default have: compound, unique, partial, TTL.
+//! Only kinds that every MongoDB ≥ 6 cluster and the local default have: compound, unique, partial,
+//! TTL.
 
 use crate::model::error::Result;
 use crate::model::limits::CHANGES_DAYS;

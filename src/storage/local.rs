@@ -1,9 +1,13 @@
 //! The local database: a supervised child process, for when no URI is configured.
 //!
-//! `mongod` of the PATH as a replica set of one, else `secantusd-rs` (PATH, `$EIDER_SECANTUSD`, the newest below
-//! `~/.cache/eider`), with its files below `<data_dir>/database` and its output in `<data_dir>/database.log`. It
-//! listens on the loopback address at a port that stays the same (`database.port`) unless somebody else took it. It
-//! is started again when it dies. A store that was killed leaves it running: the next one, which holds
+//! `mongod` of the PATH as a replica set of one, else `secantusd-rs` (PATH, `$EIDER_SECANTUSD`, the
+//! newest below
+//! `~/.cache/eider`), with its files below `<data_dir>/database` and its output in
+//! `<data_dir>/database.log`. It
+//! listens on the loopback address at a port that stays the same (`database.port`) unless somebody
+//! else took it. It
+//! is started again when it dies. A store that was killed leaves it running: the next one, which
+//! holds
 //! `database.lock`, stops it first by `database.pid` after checking that this process is it.
 
 use crate::model::error::{Error, Result};
@@ -42,7 +46,8 @@ impl LocalDatabase {
     /// Starts the database of a data directory and waits until it answers.
     ///
     /// # Errors
-    /// `Conflict` when another store uses the directory, `Unavailable` when there is no program or it does not start.
+    /// `Conflict` when another store uses the directory, `Unavailable` when there is no program or
+    /// it does not start.
     pub async fn start(data_dir: &Path) -> Result<Self> {
         let data_dir = std::path::absolute(data_dir).map_err(io)?;
         std::fs::create_dir_all(data_dir.join("database")).map_err(io)?;
@@ -62,7 +67,8 @@ impl LocalDatabase {
         Ok(Self { uri, stop, tasks, _lock: lock })
     }
 
-    /// Where the database of a store that runs on this data directory listens; `None`: no store runs there.
+    /// Where the database of a store that runs on this data directory listens; `None`: no store
+    /// runs there.
     pub fn find_running(data_dir: &Path) -> Option<String> {
         let file = OpenOptions::new().write(true).open(data_dir.join("database.lock")).ok()?;
         match file.try_lock() {
@@ -138,7 +144,8 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
-            // A Ctrl-C at the terminal is for the store, which ends the database when it has written all
+            // A Ctrl-C at the terminal is for the store, which ends the database when it has
+            // written all
             .process_group(0)
             .spawn()
             .map_err(io)?;
@@ -220,7 +227,8 @@ async fn end(child: &mut Child) {
     }
 }
 
-/// Sends SIGTERM. By a shell: the standard library can only send SIGKILL, and this crate has no unsafe code.
+/// Sends SIGTERM. By a shell: the standard library can only send SIGKILL, and this crate has no
+/// unsafe code.
 async fn terminate(pid: u32) {
     let kill = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid.to_string()]).status();
     if let Err(error) = kill.await {

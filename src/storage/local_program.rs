@@ -76,7 +76,8 @@ impl Program {
         command.status().await.is_ok_and(|status| status.success())
     }
 
-    /// Its command line. Everything acknowledged is on disk: `mongod` does that for `j: true`, the other for the flag.
+    /// Its command line. Everything acknowledged is on disk: `mongod` does that for `j: true`, the
+    /// other for the flag.
     pub(super) fn arguments(&self, database: &Path, port: u16) -> Vec<OsString> {
         let port = port.to_string();
         let words: &[&str] = match self {
@@ -112,7 +113,8 @@ impl Program {
         arguments
     }
 
-    /// Makes a `mongod` the primary of a replica set of itself; transactions and change streams need one.
+    /// Makes a `mongod` the primary of a replica set of itself; transactions and change streams
+    /// need one.
     pub(super) async fn prepare(&self, port: u16) -> Result<()> {
         if matches!(self, Self::Secantusd(_)) {
             return Ok(());

@@ -5,7 +5,8 @@
 //! | `_id` | ObjectId | the user |
 //! | `uid_validity` | int64 | the highest given so far |
 //!
-//! A value is the time in seconds, or one more than the last if that is higher: so it never repeats for a user, even
+//! A value is the time in seconds, or one more than the last if that is higher: so it never repeats
+//! for a user, even
 //! when this document is lost or the clock is set back while it exists (RFC 9051 §2.3.1.1).
 
 use crate::model::error::{Error, Result};
@@ -17,7 +18,8 @@ use crate::storage::field::{get_u32, oid};
 use bson::doc;
 use mongodb::options::ReturnDocument;
 
-/// Takes `count` values that were never given to a mailbox of the user; returns the first. One round trip and commit;
+/// Takes `count` values that were never given to a mailbox of the user; returns the first. One
+/// round trip and commit;
 /// three for the first mailbox of a user.
 ///
 /// # Errors

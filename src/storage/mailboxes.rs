@@ -13,8 +13,10 @@
 //! | `keywords` | array of string | used now or before, in the case of their first use |
 //! | `created` | date | |
 //!
-//! Index: `{user, name}` unique. Every writer of a mailbox's messages begins with [`bump`]: the write conflict on this
-//! document puts the writers of all nodes in one order, so UIDs and ModSeqs become visible in order.
+//! Index: `{user, name}` unique. Every writer of a mailbox's messages begins with [`bump`]: the
+//! write conflict on this
+//! document puts the writers of all nodes in one order, so UIDs and ModSeqs become visible in
+//! order.
 
 use crate::model::error::Result;
 use crate::model::id::{MailboxId, UserId};
@@ -29,7 +31,8 @@ use mongodb::options::ReturnDocument;
 /// What a transaction adds to a mailbox.
 #[derive(Clone, Default, Debug)]
 pub struct Bump {
-    /// UIDs to allocate: the new ones are `uid_next - uids ..= uid_next - 1` of the returned document.
+    /// UIDs to allocate: the new ones are `uid_next - uids ..= uid_next - 1` of the returned
+    /// document.
     pub uids: u32,
     /// Added to the number of messages.
     pub messages: i64,
@@ -68,7 +71,8 @@ impl Bump {
     }
 }
 
-/// Takes the next ModSeq and `bump.uids` UIDs, adds to the counters, and returns the mailbox after it; `None` when the
+/// Takes the next ModSeq and `bump.uids` UIDs, adds to the counters, and returns the mailbox after
+/// it; `None` when the
 /// mailbox is gone. The first write of a transaction. One round trip.
 ///
 /// # Errors
@@ -83,7 +87,8 @@ pub async fn bump(
     update_returning(storage, session, user, mailbox, bump.update(1)).await
 }
 
-/// Adds to counters and keywords only, later in a transaction that began with [`bump`]. One round trip.
+/// Adds to counters and keywords only, later in a transaction that began with [`bump`]. One round
+/// trip.
 ///
 /// # Errors
 /// `Unavailable`.
@@ -199,7 +204,8 @@ pub async fn count(storage: &Storage, user: UserId) -> Result<u64> {
     Ok(storage.mailboxes().count_documents(doc! { "user": oid(user) }).await?)
 }
 
-/// Sets fields of a mailbox and takes a ModSeq; returns it after the change, `None` when it is gone. One round trip.
+/// Sets fields of a mailbox and takes a ModSeq; returns it after the change, `None` when it is
+/// gone. One round trip.
 ///
 /// # Errors
 /// `AlreadyExists` when a new name is taken, `Unavailable`.

@@ -29,7 +29,8 @@ pub struct Target {
     pub saved_ms: i64,
 }
 
-/// Copies the messages of a set in ascending order of UID, shows each row to `visit`, and returns how many there
+/// Copies the messages of a set in ascending order of UID, shows each row to `visit`, and returns
+/// how many there
 /// were. Two round trips per 1,000 messages (and chunk); memory is bounded by one batch.
 ///
 /// # Errors
@@ -89,7 +90,8 @@ fn rewrite(document: &RawDocument, target: &Target, uid: Uid) -> Result<RawDocum
     Ok(copy)
 }
 
-/// Moves all messages of a set, each of which must exist, in ascending order of UID. A run of UIDs is one statement
+/// Moves all messages of a set, each of which must exist, in ascending order of UID. A run of UIDs
+/// is one statement
 /// that adds the distance; one round trip per 250 runs.
 ///
 /// # Errors

@@ -1,11 +1,13 @@
-//! Flag changes of messages as update operators: one statement per chunk of UIDs, whatever the messages' flags are.
+//! Flag changes of messages as update operators: one statement per chunk of UIDs, whatever the
+//! messages' flags are.
 
 use crate::model::flag::{Flag, FlagChange, FlagSet};
 use crate::model::uid::ModSeq;
 use crate::storage::field::int;
 use bson::{Document, doc};
 
-/// The operators of a change, for [`super::messages::update`]. `unseen` follows `\Seen` (see `record::message`).
+/// The operators of a change, for [`super::messages::update`]. `unseen` follows `\Seen` (see
+/// `record::message`).
 /// `spellings`: further spellings of keywords that a removal takes away.
 pub fn operators(change: &FlagChange, spellings: &[String], mod_seq: ModSeq) -> Document {
     let mut set = doc! { "mod_seq": int(mod_seq) };

@@ -8,7 +8,8 @@ use crate::storage::transaction::Session;
 use bson::{Bson, Document, doc};
 use std::collections::BTreeMap;
 
-/// Removes at most `limit` messages of a mailbox, or of all of a user's, and returns how many there were of each
+/// Removes at most `limit` messages of a mailbox, or of all of a user's, and returns how many there
+/// were of each
 /// content: the counts to lower after the commit. Empty: there are none left. Two round trips.
 ///
 /// # Errors

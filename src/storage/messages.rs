@@ -1,9 +1,13 @@
-//! The collection `messages`: one document is one message in one mailbox. Fields: `record::message`.
+//! The collection `messages`: one document is one message in one mailbox. Fields:
+//! `record::message`.
 //!
-//! Indexes: `{user, mailbox, uid}` unique; `{user, mailbox, mod_seq}`; `{user, mailbox, idate, uid}`, and a partial
-//! one of the same keys over `unseen: true`; `{user, thread}`. Every filter begins with user and mailbox.
+//! Indexes: `{user, mailbox, uid}` unique; `{user, mailbox, mod_seq}`; `{user, mailbox, idate,
+//! uid}`, and a partial
+//! one of the same keys over `unseen: true`; `{user, thread}`. Every filter begins with user and
+//! mailbox.
 //!
-//! A set of UIDs is never one query with a branch per range: [`Chunks`] cuts it into ranges and lists, each of which
+//! A set of UIDs is never one query with a branch per range: [`Chunks`] cuts it into ranges and
+//! lists, each of which
 //! is one tight interval scan on every server.
 
 use crate::model::error::{Error, Result};
@@ -176,7 +180,8 @@ pub async fn find_one(
     found.as_deref().map(read).transpose()
 }
 
-/// Calls `visit` for rows with a ModSeq above `after` (all when 0), ascending by ModSeq, without a transaction or
+/// Calls `visit` for rows with a ModSeq above `after` (all when 0), ascending by ModSeq, without a
+/// transaction or
 /// inside one. One round trip per 1,000 rows.
 ///
 /// # Errors
@@ -244,7 +249,8 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// Calls `visit` for the selected rows (with ids and content hashes), ascending by UID, inside a transaction.
+/// Calls `visit` for the selected rows (with ids and content hashes), ascending by UID, inside a
+/// transaction.
 /// One round trip per chunk and per 1,000 rows.
 ///
 /// # Errors
@@ -279,7 +285,8 @@ pub async fn visit(
     Ok(())
 }
 
-/// Applies one update to all messages of a set, inside a transaction. Returns how many there were. One round trip per
+/// Applies one update to all messages of a set, inside a transaction. Returns how many there were.
+/// One round trip per
 /// 250 chunks.
 ///
 /// # Errors
@@ -295,7 +302,8 @@ pub async fn update(
     run_statements(storage, session, ("update", "updates"), statements).await
 }
 
-/// Deletes the selected messages, inside a transaction. Returns how many there were. One round trip per 250 chunks.
+/// Deletes the selected messages, inside a transaction. Returns how many there were. One round trip
+/// per 250 chunks.
 ///
 /// # Errors
 /// `Unavailable`, `Internal`.
@@ -309,12 +317,14 @@ pub async fn delete(
     run_statements(storage, session, ("delete", "deletes"), statements).await
 }
 
-/// A transaction wrote other rows than it had read: its counters would be wrong, so it must not commit.
+/// A transaction wrote other rows than it had read: its counters would be wrong, so it must not
+/// commit.
 pub fn miscounted() -> Error {
     Error::Internal { reason: "a transaction wrote other messages than it read", source: None }
 }
 
-/// Runs write statements with as few commands as their sizes allow. (The driver's bulk write needs MongoDB 8.)
+/// Runs write statements with as few commands as their sizes allow. (The driver's bulk write needs
+/// MongoDB 8.)
 pub(super) async fn run_statements(
     storage: &Storage,
     session: &mut ClientSession,

@@ -1,6 +1,7 @@
 //! The schema version, and the steps from older ones.
 //!
-//! `settings` document `{_id: "schema", version}`. Steps are numbered, idempotent and run in order; two nodes that
+//! `settings` document `{_id: "schema", version}`. Steps are numbered, idempotent and run in order;
+//! two nodes that
 //! start at once may both run a step, which is harmless.
 
 use crate::model::error::{Error, Result};

@@ -1,8 +1,10 @@
 //! MongoDB: the only place that names the driver and BSON. One file per collection.
 //!
-//! Conventions: `_id` is an ObjectId unless said otherwise; `user` and `mailbox` are ObjectIds and in every filter
+//! Conventions: `_id` is an ObjectId unless said otherwise; `user` and `mailbox` are ObjectIds and
+//! in every filter
 //! of a user's documents; UIDs, ModSeqs and counters are int64; instants are BSON dates.
-//! Every function returns the error of all operations ([`error`] translates), and a function with a `session`
+//! Every function returns the error of all operations ([`error`] translates), and a function with a
+//! `session`
 //! argument works inside a transaction of `transaction::run!`.
 
 pub mod addresses;

@@ -1,4 +1,5 @@
-//! `subscriptions`: subscribed names without a mailbox (RFC 9051 §6.3.7); those with one are `mailboxes.subscribed`.
+//! `subscriptions`: subscribed names without a mailbox (RFC 9051 §6.3.7); those with one are
+//! `mailboxes.subscribed`.
 //!
 //! | field | type | meaning |
 //! |---|---|---|

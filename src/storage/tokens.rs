@@ -9,7 +9,8 @@
 //! | `created` | date | for the longest life |
 //! | `expires` | date | TTL; moved on while it is used, at most once an hour |
 //!
-//! Written by `auth::token`. One per login over the API: expect up to a few per user, 200 octets each.
+//! Written by `auth::token`. One per login over the API: expect up to a few per user, 200 octets
+//! each.
 
 use super::field::{id_of, oid};
 use super::{Storage, error::unreadable};

@@ -7,7 +7,8 @@
 //! })
 //! .await?;
 //! ```
-//! A macro and not a function over an async closure: the compiler cannot yet prove the future of such a function
+//! A macro and not a function over an async closure: the compiler cannot yet prove the future of
+//! such a function
 //! `Send`.
 
 use crate::model::error::{Error, Result};
@@ -22,8 +23,10 @@ use std::time::{Duration, Instant};
 /// A session inside a transaction, as the functions of the collections take it.
 pub type Session = ClientSession;
 
-/// Attempts of the whole transaction before it is `Unavailable`. Writers of one mailbox conflict in their first
-/// statement, so an attempt in vain is cheap; one that waits long between its attempts never wins against busy ones.
+/// Attempts of the whole transaction before it is `Unavailable`. Writers of one mailbox conflict in
+/// their first
+/// statement, so an attempt in vain is cheap; one that waits long between its attempts never wins
+/// against busy ones.
 const ATTEMPTS_MAX: u32 = 1000;
 /// After so long no further attempt is made: a client waits, and the database may be away.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -32,11 +35,15 @@ const COMMIT_ATTEMPTS_MAX: u32 = 5;
 /// The longest pause between two attempts.
 const PAUSE_MS_MAX: u64 = 32;
 
-/// Runs a body in a transaction with snapshot reads and commits it durably; gives a future of the body's result.
+/// Runs a body in a transaction with snapshot reads and commits it durably; gives a future of the
+/// body's result.
 ///
-/// The body may run several times and must not have effects outside its session that a second run would double. An
-/// error of the body aborts the transaction and is returned, unless the database calls it transient: then all of it is
-/// tried again, after a short random pause that doubles. Commit is one round trip beyond those of the body.
+/// The body may run several times and must not have effects outside its session that a second run
+/// would double. An
+/// error of the body aborts the transaction and is returned, unless the database calls it
+/// transient: then all of it is
+/// tried again, after a short random pause that doubles. Commit is one round trip beyond those of
+/// the body.
 /// Errors: those of the body; `Unavailable` when conflicts or elections outlast the attempts.
 macro_rules! run_transaction {
     ($storage:expr, async |$session:ident| $body:expr) => {

@@ -1,6 +1,8 @@
-//! `users.storageUsed`: octets of a user's messages, counted in the transactions that add and remove messages.
+//! `users.storageUsed`: octets of a user's messages, counted in the transactions that add and
+//! remove messages.
 //!
-//! Being part of those transactions it is exact after every commit and needs no repair; the price is that writers of
+//! Being part of those transactions it is exact after every commit and needs no repair; the price
+//! is that writers of
 //! two mailboxes of one user conflict on the user's document and one of them is tried again.
 
 use crate::model::error::Result;
@@ -32,7 +34,8 @@ fn usage_of(record: &bson::Document) -> Usage {
     Usage { used_octets: get_count(record, "storageUsed"), quota_octets }
 }
 
-/// Adds to (or takes from) what a user uses, and returns it afterwards; `None` when there is no such user. One round
+/// Adds to (or takes from) what a user uses, and returns it afterwards; `None` when there is no
+/// such user. One round
 /// trip.
 ///
 /// # Errors

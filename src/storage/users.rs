@@ -18,7 +18,8 @@
 //! | `disabled`, `suspended`, `activated` | bool | may not receive or log in; may not log in; complete |
 //! | `created` | date | |
 //!
-//! Index: `{unameview}` unique. One a person: 1 to 2 KB. Written by `directory` and, upgrading hashes, by `auth`.
+//! Index: `{unameview}` unique. One a person: 1 to 2 KB. Written by `directory` and, upgrading
+//! hashes, by `auth`.
 
 use super::Storage;
 use super::error::exists;
@@ -397,7 +398,8 @@ pub async fn upgrade_hash(storage: &Storage, user: UserId, old: &str, new: &str)
     Ok(())
 }
 
-/// Sums the octets of a user's mailboxes and records them, inside a transaction: the sum and what was
+/// Sums the octets of a user's mailboxes and records them, inside a transaction: the sum and what
+/// was
 /// recorded before. An append at the same time conflicts on the user, and this is tried again.
 ///
 /// # Errors

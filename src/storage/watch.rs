@@ -1,4 +1,5 @@
-//! The doorbell: a change stream over the inserts into `changes`, cut down to who, where and which ModSeq.
+//! The doorbell: a change stream over the inserts into `changes`, cut down to who, where and which
+//! ModSeq.
 
 use crate::model::error::{Error, Result};
 use crate::model::id::{MailboxId, UserId};

@@ -23,7 +23,8 @@ pub enum LogFormat {
 pub struct LogSettings {
     /// `text` or `json`. Default `text`.
     pub format: LogFormat,
-    /// A level (`error`, `warn`, `info`, `debug`, `trace`) or a filter such as `info,eider::imap=debug`. Default `info`.
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`) or a filter such as
+    /// `info,eider::imap=debug`. Default `info`.
     pub level: String,
 }
 
@@ -43,7 +44,8 @@ impl LogSettings {
     }
 }
 
-/// Starts logging to standard error. A second call does nothing (tests start many stores in one process).
+/// Starts logging to standard error. A second call does nothing (tests start many stores in one
+/// process).
 pub fn start_logs(settings: &LogSettings) {
     let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -1,3 +1,5 @@
+//! What parameters become, and how mistakes are told.
+
 use super::*;
 use serde_json::json;
 

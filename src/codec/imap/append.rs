@@ -23,7 +23,8 @@ pub struct Append {
     pub utf8: bool,
 }
 
-/// `append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP append-data`, from behind the name, where
+/// `append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP append-data`, from behind the
+/// name, where
 /// `append-data = literal / literal8 / "UTF8" SP "(" literal8 ")"`
 pub(super) fn read(lexer: &mut Lexer<'_>) -> Parse<Append> {
     lexer.space()?;

@@ -144,7 +144,8 @@ pub enum Command {
     },
 }
 
-/// Reads a command as [`super::framing::Framer`] gave it. Names with 8-bit octets are UTF-8; `utf8`: all names are
+/// Reads a command as [`super::framing::Framer`] gave it. Names with 8-bit octets are UTF-8;
+/// `utf8`: all names are
 /// (UTF8=ACCEPT or IMAP4rev2 is enabled), otherwise ASCII ones are modified UTF-7 (RFC 6855 §3).
 ///
 /// # Errors
@@ -161,7 +162,8 @@ pub fn parse(octets: &Bytes, utf8: bool) -> Result<Tagged, ParseError> {
     }
 }
 
-/// `command = tag SP (command-any / command-auth / command-nonauth / command-select)`; the CRLF is cut off.
+/// `command = tag SP (command-any / command-auth / command-nonauth / command-select)`; the CRLF is
+/// cut off.
 /// The tag is left in `seen` for errors behind it.
 fn read(lexer: &mut Lexer<'_>, seen: &mut Option<String>) -> Parse<(String, Command)> {
     let tag = lexer.tag()?;
@@ -331,7 +333,8 @@ fn read_id(lexer: &mut Lexer<'_>) -> Parse<Vec<(String, Option<String>)>> {
     })
 }
 
-/// `authenticate = "AUTHENTICATE" SP auth-type [SP initial-resp]`, where `initial-resp = base64 / "="`
+/// `authenticate = "AUTHENTICATE" SP auth-type [SP initial-resp]`, where `initial-resp = base64 /
+/// "="`
 fn read_authenticate(lexer: &mut Lexer<'_>) -> Parse<Command> {
     let mechanism = lexer.word("a mechanism")?;
     let mut initial = None;

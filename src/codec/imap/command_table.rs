@@ -1,4 +1,5 @@
-//! The table of commands: in which states each is allowed, and what it has to do with sequence numbers.
+//! The table of commands: in which states each is allowed, and what it has to do with sequence
+//! numbers.
 
 use super::command::Command;
 
@@ -31,7 +32,8 @@ pub struct Rule {
     pub name: &'static str,
     /// Where it is allowed.
     pub states: States,
-    /// Its arguments or answers are sequence numbers: it must not start while a command runs that may change
+    /// Its arguments or answers are sequence numbers: it must not start while a command runs that
+    /// may change
     /// them (RFC 9051 §5.5).
     pub uses_seqnums: bool,
     /// EXPUNGE may be sent while it runs (RFC 9051 §7.5.1), so sequence numbers may change.
@@ -42,7 +44,8 @@ const fn rule(name: &'static str, states: States) -> Rule {
     Rule { name, states, uses_seqnums: false, breaks_seqnums: true }
 }
 
-/// RFC 9051 §7.5.1: EXPUNGE is never sent during FETCH, STORE and SEARCH; their UID forms and all others allow it.
+/// RFC 9051 §7.5.1: EXPUNGE is never sent during FETCH, STORE and SEARCH; their UID forms and all
+/// others allow it.
 const fn numbered(name: &'static str, breaks_seqnums: bool) -> Rule {
     Rule { name, states: States::SELECTED, uses_seqnums: true, breaks_seqnums }
 }
@@ -58,7 +61,8 @@ impl Command {
             Self::Starttls => rule("STARTTLS", States::NOT_AUTHENTICATED),
             Self::Authenticate { .. } => rule("AUTHENTICATE", States::NOT_AUTHENTICATED),
             Self::Login { .. } => rule("LOGIN", States::NOT_AUTHENTICATED),
-            // RFC 5161 §3.1 allows ENABLE only before a SELECT; clients send it later too, which harms nobody
+            // RFC 5161 §3.1 allows ENABLE only before a SELECT; clients send it later too, which
+            // harms nobody
             Self::Enable(_) => rule("ENABLE", States::LOGGED_IN),
             Self::Unauthenticate => rule("UNAUTHENTICATE", States::LOGGED_IN),
             Self::Select { .. } => rule("SELECT", States::LOGGED_IN),

@@ -1,4 +1,5 @@
-//! Dates and times of IMAP (RFC 9051 §9 `date`, `date-time`), in UTC and without a time zone data base.
+//! Dates and times of IMAP (RFC 9051 §9 `date`, `date-time`), in UTC and without a time zone data
+//! base.
 
 use super::error::ErrorKind;
 use super::lexer::Parse;
@@ -39,7 +40,8 @@ impl Day {
         if day == 0 || day > days || !(0..=9999).contains(&year) {
             return None;
         }
-        // Counted from 1 March, so that the leap day is the last of its year; 400 years have 146,097 days.
+        // Counted from 1 March, so that the leap day is the last of its year; 400 years have
+        // 146,097 days.
         let (month, day) = (i32::try_from(month).ok()?, i32::try_from(day).ok()?);
         let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
         let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));

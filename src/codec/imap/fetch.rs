@@ -87,7 +87,8 @@ impl FetchItem {
 
 const EXPECTED: ErrorKind = ErrorKind::Syntax("a FETCH item");
 
-/// `fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")
+/// `fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP
+/// fetch-att) ")")
 /// [fetch-modifiers]`, from behind the name.
 pub(super) fn read(lexer: &mut Lexer<'_>, uid: bool) -> Parse<Fetch> {
     lexer.space()?;
@@ -96,7 +97,8 @@ pub(super) fn read(lexer: &mut Lexer<'_>, uid: bool) -> Parse<Fetch> {
     let mut items = Vec::new();
     if lexer.peek() == Some(b'(') {
         for item in lexer.list(read_item)? {
-            // sections are not compared with each other: there may be thousands, and twice is harmless
+            // sections are not compared with each other: there may be thousands, and twice is
+            // harmless
             if item.has_section() || !items.contains(&item) {
                 items.push(item);
             }
@@ -131,7 +133,8 @@ fn read_macro(lexer: &mut Lexer<'_>) -> Option<Vec<FetchItem>> {
     }
 }
 
-/// `fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"`: CHANGEDSINCE and VANISHED (RFC 7162 §7)
+/// `fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"`: CHANGEDSINCE and VANISHED
+/// (RFC 7162 §7)
 fn read_modifiers(lexer: &mut Lexer<'_>, fetch: &mut Fetch) -> Parse<()> {
     lexer.list(|lexer| {
         match lexer.word("a FETCH modifier")?.as_str() {
@@ -151,8 +154,10 @@ fn read_modifiers(lexer: &mut Lexer<'_>, fetch: &mut Fetch) -> Parse<()> {
     Ok(())
 }
 
-/// `fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822.SIZE" / "BODY" ["STRUCTURE"] / "UID" /
-/// "BODY" section [partial] / "BODY.PEEK" section [partial]`, and those of RFC 3501 and of extensions.
+/// `fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822.SIZE" / "BODY" ["STRUCTURE"] /
+/// "UID" /
+/// "BODY" section [partial] / "BODY.PEEK" section [partial]`, and those of RFC 3501 and of
+/// extensions.
 fn read_item(lexer: &mut Lexer<'_>) -> Parse<FetchItem> {
     let word = lexer.word("a FETCH item")?;
     let has_section = lexer.peek() == Some(b'[');
@@ -187,7 +192,8 @@ fn read_item(lexer: &mut Lexer<'_>) -> Parse<FetchItem> {
     })
 }
 
-/// `section = "[" [section-spec] "]"`, where `section-spec = section-msgtext / (section-part ["." section-text])`
+/// `section = "[" [section-spec] "]"`, where `section-spec = section-msgtext / (section-part ["."
+/// section-text])`
 /// and `section-part = nz-number *("." nz-number)`
 fn read_section(lexer: &mut Lexer<'_>) -> Parse<Section> {
     lexer.expect(b'[', "a section")?;
@@ -215,7 +221,8 @@ fn read_section_binary(lexer: &mut Lexer<'_>) -> Parse<Vec<u32>> {
     }
 }
 
-/// `section-text = section-msgtext / "MIME"`, where `section-msgtext = "HEADER" / "HEADER.FIELDS" [".NOT"] SP
+/// `section-text = section-msgtext / "MIME"`, where `section-msgtext = "HEADER" / "HEADER.FIELDS"
+/// [".NOT"] SP
 /// header-list / "TEXT"`
 fn read_section_text(lexer: &mut Lexer<'_>, in_part: bool) -> Parse<SectionText> {
     const EXPECTED: &str = "HEADER, HEADER.FIELDS, TEXT or MIME";

@@ -23,7 +23,8 @@ impl<'a> FetchWriter<'a> {
         Self { writer, any: false }
     }
 
-    /// Goes on in another buffer: when a section's octets were sent between. Items were written before.
+    /// Goes on in another buffer: when a section's octets were sent between. Items were written
+    /// before.
     pub const fn resume(out: &'a mut Vec<u8>, utf8: bool) -> Self {
         Self { writer: Writer::new(out, utf8), any: true }
     }
@@ -109,7 +110,8 @@ impl<'a> FetchWriter<'a> {
         self.writer.literal_header(octets);
     }
 
-    /// `BINARY[section]<offset> octets`, as literal8 only if it must be (RFC 3516 §4.2); `NIL` for no such part.
+    /// `BINARY[section]<offset> octets`, as literal8 only if it must be (RFC 3516 §4.2); `NIL` for
+    /// no such part.
     pub fn binary(&mut self, section: &BodySection, octets: Option<&[u8]>) {
         self.section_name_of("BINARY[", section);
         if octets.is_some_and(|octets| memchr::memchr(0, octets).is_some()) {
@@ -132,7 +134,8 @@ impl<'a> FetchWriter<'a> {
         self.writer.number(octets);
     }
 
-    /// Message text goes as literal: clients that cut the octets out of the stream count on it; empty is `""`.
+    /// Message text goes as literal: clients that cut the octets out of the stream count on it;
+    /// empty is `""`.
     fn content(&mut self, octets: Option<&[u8]>) {
         match octets {
             Some(b"") => self.writer.raw(b"\"\""),

@@ -1,7 +1,9 @@
 //! Where a command ends, before any grammar (RFC 9051 §2.2.1, §4.3; RFC 7888).
 //!
-//! The framer is fed octets as they arrive and tells what they amount to. It never looks further than the line's
-//! end and the literal's count, so a command that does not parse cannot shift where the next one begins.
+//! The framer is fed octets as they arrive and tells what they amount to. It never looks further
+//! than the line's
+//! end and the literal's count, so a command that does not parse cannot shift where the next one
+//! begins.
 
 use crate::model::limits::{
     IMAP_COMMAND_LITERALS_OCTETS_MAX, IMAP_LINE_OCTETS_MAX, IMAP_LITERAL_OCTETS_MAX,
@@ -12,7 +14,8 @@ use bytes::{Buf as _, Bytes, BytesMut};
 const MARKER_OCTETS_MAX: usize = 32;
 /// Allocated in advance for an accepted literal; the rest grows as it arrives.
 const LITERAL_RESERVE_OCTETS: u64 = 256 * 1024;
-/// After a larger command its buffer is given back, even if more octets were already read behind it.
+/// After a larger command its buffer is given back, even if more octets were already read behind
+/// it.
 const KEPT_BUFFER_OCTETS: usize = 16 * 1024;
 
 /// What the octets fed so far amount to.
@@ -20,11 +23,13 @@ const KEPT_BUFFER_OCTETS: usize = 16 * 1024;
 pub enum Frame {
     /// Nothing yet: feed more.
     Incomplete,
-    /// A literal follows: call [`Framer::accept_literal`] or [`Framer::refuse_literal`] before anything else.
+    /// A literal follows: call [`Framer::accept_literal`] or [`Framer::refuse_literal`] before
+    /// anything else.
     Literal(Literal),
     /// A whole command with its literals, without the final line end: for `command::parse`.
     Command(Bytes),
-    /// A line beyond the limit; it is dropped to its end, with the literals its client sends unasked. Said once.
+    /// A line beyond the limit; it is dropped to its end, with the literals its client sends
+    /// unasked. Said once.
     TooLong {
         /// The command's tag, if readable.
         tag: Option<String>,
@@ -91,7 +96,8 @@ enum State {
     SkipLine,
 }
 
-/// Cuts octets into commands. Feed it only after it said `Incomplete`, so that it holds one read at most besides
+/// Cuts octets into commands. Feed it only after it said `Incomplete`, so that it holds one read at
+/// most besides
 /// the command it is in.
 #[derive(Debug, Default)]
 pub struct Framer {
@@ -124,7 +130,8 @@ impl Framer {
         self.buffer.len()
     }
 
-    /// Whether no octet of a further command has come: after STARTTLS nothing may be left from before
+    /// Whether no octet of a further command has come: after STARTTLS nothing may be left from
+    /// before
     /// (RFC 9051 §6.2.1), see [`Framer::clear`].
     pub fn is_at_start(&self) -> bool {
         self.buffer.is_empty() && matches!(self.state, State::Line)
@@ -182,7 +189,8 @@ impl Framer {
         }
     }
 
-    /// The announced literal becomes part of the command. The caller sends `+` if it is synchronising.
+    /// The announced literal becomes part of the command. The caller sends `+` if it is
+    /// synchronising.
     pub fn accept_literal(&mut self) {
         if let State::Offered(start, marker) = self.state {
             let Some(end) = usize::try_from(marker.octets).ok().and_then(|n| start.checked_add(n))
@@ -197,7 +205,8 @@ impl Framer {
         }
     }
 
-    /// The command ends here: the caller answers it with NO or BAD. A literal the client sends unasked is dropped,
+    /// The command ends here: the caller answers it with NO or BAD. A literal the client sends
+    /// unasked is dropped,
     /// with the rest of its command (RFC 7888 §4).
     pub fn refuse_literal(&mut self) {
         if let State::Offered(start, marker) = self.state {
@@ -209,7 +218,8 @@ impl Framer {
         }
     }
 
-    /// Looks for the end of the line. A line is too long if more octets than the limit stand before its LF, so the
+    /// Looks for the end of the line. A line is too long if more octets than the limit stand before
+    /// its LF, so the
     /// answer does not depend on how the octets arrived.
     fn line_end(&mut self) -> Ends {
         let rest = self.buffer.get(self.scanned..).unwrap_or_default();
@@ -303,7 +313,8 @@ struct Marker {
 }
 
 impl Marker {
-    /// Reads `literal = "{" number64 ["+"] "}" CRLF` and `literal8 = "~{" number64 ["+"] "}" CRLF` at the end of a
+    /// Reads `literal = "{" number64 ["+"] "}" CRLF` and `literal8 = "~{" number64 ["+"] "}" CRLF`
+    /// at the end of a
     /// line (RFC 9051 §9).
     fn at_end(line: &[u8]) -> Option<Self> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -358,7 +369,8 @@ fn tag_and_name(command: &[u8]) -> (Option<String>, String) {
 mod tests {
     use super::*;
 
-    /// What frames come, with literals accepted or refused by `accepts`, fed in pieces of these octets.
+    /// What frames come, with literals accepted or refused by `accepts`, fed in pieces of these
+    /// octets.
     fn frames(input: &[u8], piece: usize, accepts: fn(&Literal) -> bool) -> Vec<String> {
         let mut framer = Framer::new();
         let mut seen = Vec::new();

@@ -198,8 +198,10 @@ impl<'a> Lexer<'a> {
         text_of(self.string()?).map(Some)
     }
 
-    /// `quoted = DQUOTE *QUOTED-CHAR DQUOTE`, where `QUOTED-CHAR = <any TEXT-CHAR except quoted-specials> /
-    /// "\" quoted-specials / UTF8-2 / UTF8-3 / UTF8-4`; whether it is UTF-8 is the caller's question.
+    /// `quoted = DQUOTE *QUOTED-CHAR DQUOTE`, where `QUOTED-CHAR = <any TEXT-CHAR except
+    /// quoted-specials> /
+    /// "\" quoted-specials / UTF8-2 / UTF8-3 / UTF8-4`; whether it is UTF-8 is the caller's
+    /// question.
     fn quoted(&mut self) -> Parse<Cow<'a, [u8]>> {
         const END: ErrorKind = ErrorKind::Syntax("the end of a quoted string");
         self.expect(b'"', "a quoted string")?;
@@ -280,7 +282,8 @@ impl<'a> Lexer<'a> {
         u32::try_from(number).ok().filter(|number| *number > 0).ok_or(ErrorKind::Number)
     }
 
-    /// `"(" item *(SP item) ")"`, also empty. Spaces inside the parentheses are passed over, because clients
+    /// `"(" item *(SP item) ")"`, also empty. Spaces inside the parentheses are passed over,
+    /// because clients
     /// send them.
     ///
     /// # Errors

@@ -45,7 +45,8 @@ pub struct ListReturn {
     pub status: Vec<StatusItem>,
 }
 
-/// `list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]`, from behind the name,
+/// `list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]`, from
+/// behind the name,
 /// where `mbox-or-pat = list-mailbox / "(" list-mailbox *(SP list-mailbox) ")"`
 pub(super) fn read(lexer: &mut Lexer<'_>) -> Parse<List> {
     lexer.space()?;
@@ -76,7 +77,8 @@ pub(super) fn read(lexer: &mut Lexer<'_>) -> Parse<List> {
     Ok(List { reference, patterns, extended, selection, returns })
 }
 
-/// `list-select-opts = "(" [(*(list-select-opt SP) list-select-base-opt *(SP list-select-opt)) / ...] ")"`
+/// `list-select-opts = "(" [(*(list-select-opt SP) list-select-base-opt *(SP list-select-opt)) /
+/// ...] ")"`
 fn read_selection(lexer: &mut Lexer<'_>) -> Parse<ListSelection> {
     let mut selection = ListSelection::default();
     lexer.list(|lexer| {

@@ -1,6 +1,8 @@
-//! Names of mailboxes on the wire (RFC 3501 §5.1.3, RFC 6855 §3) and LIST patterns (RFC 9051 §6.3.9).
+//! Names of mailboxes on the wire (RFC 3501 §5.1.3, RFC 6855 §3) and LIST patterns (RFC 9051
+//! §6.3.9).
 //!
-//! Modified UTF-7 writes printable ASCII as itself, `&` as `&-`, and all else as UTF-16BE in base64 between `&` and
+//! Modified UTF-7 writes printable ASCII as itself, `&` as `&-`, and all else as UTF-16BE in base64
+//! between `&` and
 //! `-`, with `,` for `/` and without padding.
 
 use unicode_normalization::UnicodeNormalization as _;
@@ -13,7 +15,8 @@ const fn is_direct(c: char) -> bool {
     matches!(c, ' '..='~')
 }
 
-/// A name as a client sent it to Unicode (NFC). 8-bit names are UTF-8 in any case; ASCII ones are modified UTF-7
+/// A name as a client sent it to Unicode (NFC). 8-bit names are UTF-8 in any case; ASCII ones are
+/// modified UTF-7
 /// unless `utf8` is agreed. `None` if it is neither.
 pub fn decode(name: &[u8], utf8: bool) -> Option<String> {
     let text = std::str::from_utf8(name).ok()?;
@@ -126,7 +129,8 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// The pattern behind a reference (RFC 9051 §6.3.9), both decoded. As in names, a first delimiter is dropped.
+    /// The pattern behind a reference (RFC 9051 §6.3.9), both decoded. As in names, a first
+    /// delimiter is dropped.
     pub fn new(reference: &str, pattern: &str) -> Self {
         let joined = format!("{reference}{pattern}");
         let joined = joined.strip_prefix(DELIMITER).unwrap_or(&joined);
@@ -153,13 +157,16 @@ impl Pattern {
         self.items.iter().any(|item| !matches!(item, Item::Char(_)))
     }
 
-    /// Whether it ends with `%`, so that parents without a mailbox are listed too (RFC 9051 §6.3.9).
+    /// Whether it ends with `%`, so that parents without a mailbox are listed too (RFC 9051
+    /// §6.3.9).
     pub fn ends_in_level(&self) -> bool {
         self.items.last() == Some(&Item::AnyInLevel)
     }
 
-    /// Whether the name matches. The first level INBOX is the same in any case. Takes time proportional to the
-    /// product of the lengths at most: all positions in the pattern that could be reached are followed at once.
+    /// Whether the name matches. The first level INBOX is the same in any case. Takes time
+    /// proportional to the
+    /// product of the lengths at most: all positions in the pattern that could be reached are
+    /// followed at once.
     pub fn matches(&self, name: &str) -> bool {
         if self.chars > name.chars().count() {
             return false;

@@ -1,6 +1,7 @@
 //! IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051): octets to commands, responses to octets.
 //!
-//! [`framing`] finds where a command ends, [`command::parse`] reads its grammar, [`response`] writes answers.
+//! [`framing`] finds where a command ends, [`command::parse`] reads its grammar, [`response`]
+//! writes answers.
 
 pub mod append;
 pub mod command;

@@ -134,7 +134,8 @@ impl<'a> Writer<'a> {
 
     /// `string = quoted / literal`, the shorter form that is allowed.
     pub fn string(&mut self, octets: &[u8]) -> &mut Self {
-        // RFC 9051 §4.3: quoted strings hold neither CR, LF nor NUL, and 8-bit only as UTF-8 where that is agreed
+        // RFC 9051 §4.3: quoted strings hold neither CR, LF nor NUL, and 8-bit only as UTF-8 where
+        // that is agreed
         let plain = octets.iter().all(|o| !matches!(o, 0 | b'\r' | b'\n') && *o < 0x80);
         let fits = octets.len() <= QUOTED_OCTETS_MAX
             && (plain

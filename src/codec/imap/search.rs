@@ -87,7 +87,8 @@ pub enum SearchKey {
     Larger(u64),
     /// `SMALLER`
     Smaller(u64),
-    /// `BCC`, `CC`, `FROM`, `SUBJECT`, `TO`, `HEADER`: a header field that contains the text; the empty text asks
+    /// `BCC`, `CC`, `FROM`, `SUBJECT`, `TO`, `HEADER`: a header field that contains the text; the
+    /// empty text asks
     /// only for the field. The name is as written, or in lowercase for the short keys.
     Header {
         /// Field name.
@@ -145,7 +146,8 @@ pub(super) fn read(lexer: &mut Lexer<'_>, uid: bool) -> Parse<Search> {
         lexer.space()?;
         charset
     } else {
-        // RFC 9051 §6.4.4: without CHARSET it is UTF-8, and US-ASCII in RFC 3501, which is the same to us
+        // RFC 9051 §6.4.4: without CHARSET it is UTF-8, and US-ASCII in RFC 3501, which is the same
+        // to us
         encoding_rs::UTF_8
     };
     let mut keys = KeyReader { lexer, charset };
@@ -233,7 +235,8 @@ impl KeyReader<'_, '_> {
         }
     }
 
-    /// `"OR" SP search-key SP search-key`. Clients write long chains `OR a OR b OR c d`: they are read without
+    /// `"OR" SP search-key SP search-key`. Clients write long chains `OR a OR b OR c d`: they are
+    /// read without
     /// going deeper.
     fn read_or(&mut self, depth: usize) -> Parse<SearchKey> {
         let mut keys = Vec::new();
@@ -313,7 +316,8 @@ impl KeyReader<'_, '_> {
         parse_date(&self.lexer.astring_text()?)
     }
 
-    /// `"LARGER" SP number64`, `"SMALLER" SP number64`, `"OLDER" SP nz-number`, `"YOUNGER" SP nz-number`
+    /// `"LARGER" SP number64`, `"SMALLER" SP number64`, `"OLDER" SP nz-number`, `"YOUNGER" SP
+    /// nz-number`
     fn number_key(&mut self, word: &str) -> Parse<SearchKey> {
         self.lexer.space()?;
         Ok(match word {

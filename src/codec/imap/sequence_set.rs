@@ -32,7 +32,8 @@ pub enum SequenceSet {
 }
 
 impl SequenceSet {
-    /// The numbers meant, when `largest` is the largest in use (0: none). Numbers above it may be in the result.
+    /// The numbers meant, when `largest` is the largest in use (0: none). Numbers above it may be
+    /// in the result.
     /// The saved result is empty here: the door knows it.
     pub fn resolve(&self, largest: u32) -> UidSet {
         let Self::Ranges(ranges) = self else {
@@ -47,7 +48,8 @@ impl SequenceSet {
         UidSet::from_ranges(resolved)
     }
 
-    /// The largest number that is written out: a sequence number above the message count is an error of the
+    /// The largest number that is written out: a sequence number above the message count is an
+    /// error of the
     /// client (RFC 9051 §9 seq-number).
     pub fn largest_number(&self) -> Option<u32> {
         let Self::Ranges(ranges) = self else {

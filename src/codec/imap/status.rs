@@ -61,7 +61,8 @@ impl StatusItem {
 }
 
 impl StatusItem {
-    /// `status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE"` and those of
+    /// `status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE"` and
+    /// those of
     /// extensions.
     pub(super) fn read(lexer: &mut Lexer<'_>) -> Parse<Self> {
         const EXPECTED: &str = "a STATUS item";

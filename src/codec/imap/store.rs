@@ -20,7 +20,8 @@ pub struct Store {
     pub silent: bool,
 }
 
-/// `flag = "\Answered" / "\Flagged" / "\Deleted" / "\Seen" / "\Draft" / flag-keyword / flag-extension`.
+/// `flag = "\Answered" / "\Flagged" / "\Deleted" / "\Seen" / "\Draft" / flag-keyword /
+/// flag-extension`.
 ///
 /// `None` for `\Recent`, which clients copy from elsewhere and cannot set (RFC 3501 §2.3.2).
 pub(super) fn read_flag(lexer: &mut Lexer<'_>) -> Parse<Option<String>> {
@@ -35,7 +36,8 @@ pub(super) fn read_flag(lexer: &mut Lexer<'_>) -> Parse<Option<String>> {
     Flag::from_name(&name).map(|flag| Some(flag.name().to_owned())).ok_or(ErrorKind::Flag)
 }
 
-/// `store = "STORE" SP sequence-set [store-modifiers] SP store-att-flags`, from behind the name, where
+/// `store = "STORE" SP sequence-set [store-modifiers] SP store-att-flags`, from behind the name,
+/// where
 /// `store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))`
 pub(super) fn read(lexer: &mut Lexer<'_>, uid: bool) -> Parse<Store> {
     lexer.space()?;

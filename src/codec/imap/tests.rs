@@ -305,7 +305,8 @@ fn broken_commands_do_no_harm() {
     }
 }
 
-/// `imap-codec` agrees on what is a command, but for extensions that it does not know or has switched off.
+/// `imap-codec` agrees on what is a command, but for extensions that it does not know or has
+/// switched off.
 #[test]
 fn foreign_parser_agrees() {
     let unknown_to_it = [

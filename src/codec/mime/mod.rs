@@ -5,17 +5,17 @@
 
 mod address_list;
 mod bodystructure;
-mod envelope;
 pub mod build;
-mod html;
-mod parser;
 pub mod data_links;
 pub mod display;
+mod envelope;
 pub mod fields;
 pub mod header;
-mod summary;
+mod html;
+mod parser;
 pub mod sanitize;
 pub mod section;
+mod summary;
 mod wire;
 mod word;
 

@@ -1,4 +1,5 @@
-//! Commands of SMTP and LMTP (RFC 5321 §4.1.1, RFC 2033 §4.1, RFC 3030, RFC 3207). All roles share them.
+//! Commands of SMTP and LMTP (RFC 5321 §4.1.1, RFC 2033 §4.1, RFC 3030, RFC 3207). All roles share
+//! them.
 
 use super::parameters::{
     MailParameters, RcptParameters, parse_mail_parameters, parse_rcpt_parameters,
@@ -104,7 +105,8 @@ pub struct SyntaxError {
 /// Parses one line; its CRLF may be there or not.
 ///
 /// # Errors
-/// The line is not a command; for BDAT the caller must end the connection, since it cannot know how many octets follow.
+/// The line is not a command; for BDAT the caller must end the connection, since it cannot know how
+/// many octets follow.
 pub fn parse(line: &[u8]) -> Result<Command, SyntaxError> {
     let line = line.strip_suffix(b"\r\n").unwrap_or(line);
     let at = |position: usize| move |kind| SyntaxError { kind, position };
@@ -146,7 +148,8 @@ fn parse_verb(verb: &str, arguments: &str) -> Result<Command, SyntaxErrorKind> {
 /// `ehlo = "EHLO" SP ( Domain / address-literal ) CRLF`; what follows the name is ignored.
 fn parse_name(arguments: &str) -> Result<String, SyntaxErrorKind> {
     let name = arguments.split(' ').find(|word| !word.is_empty()).unwrap_or_default();
-    // Names like `[fe80::1%eth0]` or `my host_1.` occur; only what would break the Received line is refused.
+    // Names like `[fe80::1%eth0]` or `my host_1.` occur; only what would break the Received line is
+    // refused.
     let is_word = name.chars().all(|c| c.is_alphanumeric() || "-._:[]%".contains(c));
     if is_domain(name) || (!name.is_empty() && name.len() <= 255 && is_word) {
         Ok(name.to_owned())
@@ -165,7 +168,8 @@ fn parse_mail(arguments: &str) -> Result<Command, SyntaxErrorKind> {
     Ok(Command::Mail { path, parameters: parse_mail_parameters(rest)? })
 }
 
-/// `rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path ) [SP Rcpt-parameters] CRLF`
+/// `rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path ) [SP
+/// Rcpt-parameters] CRLF`
 fn parse_rcpt(arguments: &str) -> Result<Command, SyntaxErrorKind> {
     let path = after_keyword(arguments, "TO:").ok_or(SyntaxErrorKind::Arguments)?;
     let (path, rest) = parse_path(path).ok_or(SyntaxErrorKind::ForwardPath)?;

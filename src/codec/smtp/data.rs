@@ -1,9 +1,12 @@
 //! Dot transparency of DATA (RFC 5321 §4.5.2) as a state machine over any split of the input.
 //!
-//! Only `<CRLF>.<CRLF>` ends the data; the first CRLF may be that of the DATA command itself. A bare CR or LF is
+//! Only `<CRLF>.<CRLF>` ends the data; the first CRLF may be that of the DATA command itself. A
+//! bare CR or LF is
 //! content like any other octet and never begins or ends a line here (RFC 5321 §2.3.8), so what one
-//! server takes for the end of a message is not content to us, or the other way round ("SMTP smuggling").
-//! The LMTP role stores such content as it came; roles that relay ask [`has_bare_line_ends`] and refuse it.
+//! server takes for the end of a message is not content to us, or the other way round ("SMTP
+//! smuggling").
+//! The LMTP role stores such content as it came; roles that relay ask [`has_bare_line_ends`] and
+//! refuse it.
 
 use memchr::memmem;
 
@@ -45,7 +48,8 @@ impl Default for DataDecoder {
 }
 
 impl DataDecoder {
-    /// Decodes a first part of the input. Call again with the rest until it is empty or the end is reached;
+    /// Decodes a first part of the input. Call again with the rest until it is empty or the end is
+    /// reached;
     /// every call consumes input or leaves a state that will.
     pub fn step<'a>(&mut self, input: &'a [u8]) -> Step<'a> {
         let Some((&first, _)) = input.split_first() else {

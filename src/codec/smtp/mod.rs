@@ -1,4 +1,5 @@
-//! SMTP and LMTP as bytes: commands, paths, parameters, replies, dot transparency (RFC 5321, RFC 2033).
+//! SMTP and LMTP as bytes: commands, paths, parameters, replies, dot transparency (RFC 5321, RFC
+//! 2033).
 
 pub mod command;
 pub mod data;

@@ -1,6 +1,7 @@
 //! Reverse-paths and forward-paths (RFC 5321 §4.1.2, RFC 6531 §3.3).
 //!
-//! Local parts are taken a little more widely than the grammar: dots may stand anywhere, since addresses like
+//! Local parts are taken a little more widely than the grammar: dots may stand anywhere, since
+//! addresses like
 //! `a..b@example.com` exist and their mail was accepted by somebody already.
 
 use crate::model::address::EmailAddress;

@@ -3,7 +3,8 @@
 use super::enhanced_status::EnhancedStatus;
 use std::borrow::Cow;
 
-/// Octets of text in one reply line; with code, status and CRLF it stays below 512 (RFC 5321 §4.5.3.1.5).
+/// Octets of text in one reply line; with code, status and CRLF it stays below 512 (RFC 5321
+/// §4.5.3.1.5).
 const TEXT_OCTETS_MAX: usize = 480;
 
 /// What a server answers to one command.

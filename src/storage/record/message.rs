@@ -1,4 +1,5 @@
-//! The document of one message in one mailbox, written and read as raw BSON: no serde, no map per row.
+//! The document of one message in one mailbox, written and read as raw BSON: no serde, no map per
+//! row.
 //!
 //! | field | type | what |
 //! |---|---|---|

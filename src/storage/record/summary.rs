@@ -1,5 +1,7 @@
-//! The summary inside a message document, under one-letter names: `s` subject, `f` from, `t` to, `c` cc, `b` bcc,
-//! `m` Message-ID, `r` references, `d` date, `p` preview, `a` has attachments, `e` encrypted. Empty ones are absent.
+//! The summary inside a message document, under one-letter names: `s` subject, `f` from, `t` to,
+//! `c` cc, `b` bcc,
+//! `m` Message-ID, `r` references, `d` date, `p` preview, `a` has attachments, `e` encrypted. Empty
+//! ones are absent.
 //! An address list is a flat array: name, address, name, address.
 
 use crate::model::error::{Error, Result};
