@@ -1,10 +1,10 @@
 //! LIST with its options, and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC
 //! 6154).
 
-use super::list_pattern::Pattern;
 use super::reply::{Outcome, Reply};
 use super::session::Session;
 use crate::codec::imap::list::List;
+use crate::codec::imap::mailbox_name::Pattern;
 use crate::codec::imap::response::ListLine;
 use crate::model::mailbox::{DELIMITER, Mailbox, MailboxName};
 use std::collections::BTreeMap;
@@ -142,10 +142,9 @@ impl Session {
         let dangling = self.context.mailstore.list_dangling_subscriptions(user).await?;
         let names = Names::new(&mailboxes, &dangling);
         let matcher = Pattern::new(reference, pattern);
-        let ends_with_percent = pattern.ends_with('%');
         for (name, entry) in names.in_order() {
             // RFC 3501 §6.3.9: with `%`, a name above a subscribed one is listed as \Noselect
-            let by_children = ends_with_percent && entry.subscribed_below;
+            let by_children = matcher.ends_in_level() && entry.subscribed_below;
             if !(entry.subscribed || by_children) || !matcher.matches(name) {
                 continue;
             }

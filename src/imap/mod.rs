@@ -14,7 +14,6 @@ mod fetch_section;
 mod id;
 mod idle;
 mod list;
-mod list_pattern;
 mod login;
 mod mailbox;
 mod message_set;

@@ -247,6 +247,11 @@ mod tests {
         assert!(matches("*", "a/b") && matches("%", "a") && !matches("%", "a/b"));
         assert!(matches("a/%", "a/b") && !matches("a/%", "a") && !matches("a/%", "a/b/c"));
         assert!(matches("%/c*", "a/cd/e") && matches("*%*", "") && matches("a*b%c", "a/b/bxc"));
+        assert!(matches("a*c", "a/b/c") && !matches("a%c", "a/b/c") && matches("a%c", "abc"));
+        assert!(matches("%/%", "a/b") && matches("*%", "a/b") && matches("%*", "a/b"));
+        assert!(
+            matches("inb*", "INBOX") && matches("*box", "INBOX") && matches("iNbOx/%", "INBOX/x")
+        );
         assert!(
             matches("inbox", "INBOX")
                 && matches("InBox/x", "INBOX/x")
@@ -255,7 +260,7 @@ mod tests {
         assert!(!matches("inbo", "INBOX") && !matches("A", "a") && matches("é%", "éa"));
         assert!(!matches("", "a") && matches("/a", "a"));
         assert!(Pattern::new("a/", "b").matches("a/b") && Pattern::new("", "a%").ends_in_level());
-        assert!(!Pattern::new("", "ab").has_wildcards());
+        assert!(!Pattern::new("", "ab").has_wildcards() && Pattern::new("a/", "%").matches("a/b"));
         // exponential for a matcher that tries all ways
         let pattern = "*a".repeat(500) + "b";
         assert!(!matches(&pattern, &"a".repeat(2000)));
