@@ -47,6 +47,3 @@ pub(crate) mod testing;
 
 pub use client::Storage;
 pub use field::{id_of, oid};
-
-#[cfg(test)]
-mod explains;
