@@ -142,8 +142,8 @@ impl Session {
         let mailstore = self.context.mailstore.clone();
         let Some(opened) = &self.opened else { return Ok(()) };
         let mut numbers = opened.selected.numbers();
-        let mut messages = mailstore.fetch(user, opened.id, uids, plan.fields).await?;
         if plan.sections.is_empty() {
+            let mut messages = mailstore.fetch(user, opened.id, uids, plan.fields).await?;
             while let Some(message) = messages.next().await? {
                 let Some(number) = numbers.of(message.row.uid) else { continue };
                 let mut writer = FetchWriter::begin(self.stream.output(), utf8, number);
@@ -153,6 +153,8 @@ impl Session {
             }
             return Ok(());
         }
+        let mut messages =
+            mailstore.fetch_with_contents(user, opened.id, uids, plan.fields).await?;
         let mut ahead: FuturesOrdered<BoxFuture<'_, _>> = FuturesOrdered::new();
         let mut is_at_end = false;
         loop {

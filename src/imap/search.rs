@@ -111,7 +111,7 @@ impl Session {
         let undecided: UidSet = undecided.into_iter().collect();
         let mailstore = self.context.mailstore.clone();
         let fields = Fields { tree: true, ..Fields::default() };
-        let mut messages = mailstore.fetch(user, mailbox, &undecided, fields).await?;
+        let mut messages = mailstore.fetch_with_contents(user, mailbox, &undecided, fields).await?;
         let mut ahead: FuturesOrdered<BoxFuture<'_, _>> = FuturesOrdered::new();
         let mut is_at_end = false;
         loop {

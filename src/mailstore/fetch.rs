@@ -6,8 +6,9 @@ use crate::model::message::Message;
 use crate::model::structure::ByteRange;
 use crate::model::uid::{Uid, UidSet};
 use crate::storage::page::Scan;
-use crate::storage::{content_range, messages, page};
+use crate::storage::{content_range, contents, messages, page};
 use bytes::Bytes;
+use std::collections::VecDeque;
 
 pub use crate::storage::messages::Fields;
 
@@ -114,5 +115,56 @@ impl Mailstore {
         range: ByteRange,
     ) -> Result<Bytes> {
         content_range::load_range(self.storage(), &message.content, range).await
+    }
+}
+
+/// Messages read ahead together with their contents.
+const BATCH_MESSAGES: usize = 64;
+/// Octets of the messages read ahead; the node's cache of contents holds several such batches.
+const BATCH_OCTETS: u64 = 4 * 1024 * 1024;
+
+/// Messages whose contents are in the node's cache when they come.
+#[derive(Debug)]
+pub struct WarmStream {
+    mailstore: Mailstore,
+    stream: MessageStream,
+    batch: VecDeque<Message>,
+}
+
+impl WarmStream {
+    /// The next message. A batch costs one round trip beyond those of the messages, however many
+    /// contents it has.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Internal`.
+    pub async fn next(&mut self) -> Result<Option<Message>> {
+        if self.batch.is_empty() {
+            let mut octets = 0;
+            while self.batch.len() < BATCH_MESSAGES && octets < BATCH_OCTETS {
+                let Some(message) = self.stream.next().await? else { break };
+                octets += message.row.octets;
+                self.batch.push_back(message);
+            }
+            let hashes: Vec<_> = self.batch.iter().map(|message| message.content).collect();
+            contents::warm(self.mailstore.storage(), &hashes).await?;
+        }
+        Ok(self.batch.pop_front())
+    }
+}
+
+impl Mailstore {
+    /// Messages of a mailbox whose contents will be read too; else as [`Mailstore::fetch`].
+    ///
+    /// # Errors
+    /// `Unavailable`, `Internal`.
+    pub async fn fetch_with_contents(
+        &self,
+        user: UserId,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        fields: Fields,
+    ) -> Result<WarmStream> {
+        let stream = self.fetch(user, mailbox, uids, fields).await?;
+        Ok(WarmStream { mailstore: self.clone(), stream, batch: VecDeque::new() })
     }
 }

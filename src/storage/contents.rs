@@ -31,6 +31,7 @@ use bson::{Bson, Document, doc};
 use bytes::Bytes;
 use mongodb::ClientSession;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use super::content_range::load_range;
 
@@ -291,21 +292,45 @@ async fn release_parts(
 ///
 /// # Errors
 /// `NotFound`, `Internal` when it cannot be read, `Unavailable`.
-pub(super) async fn find(storage: &Storage, hash: &ContentHash) -> Result<std::sync::Arc<Content>> {
+pub(super) async fn find(storage: &Storage, hash: &ContentHash) -> Result<Arc<Content>> {
     if let Some(content) = storage.cache().content(*hash) {
         return Ok(content);
     }
     let record = storage.contents().find_one(doc! { "_id": hash_value(hash) }).await?;
-    let record = record.ok_or(Error::NotFound { what: "content" })?;
-    let raw = get_count(&record, "raw");
+    read(storage, hash, &record.ok_or(Error::NotFound { what: "content" })?)
+}
+
+/// Reads the documents of contents that are not in the cache into it: one round trip, or none.
+///
+/// The caller bounds the list; a content that is gone is passed over, and missed when it is read.
+///
+/// # Errors
+/// `Internal` when one cannot be read, `Unavailable`.
+pub async fn warm(storage: &Storage, hashes: &[ContentHash]) -> Result<()> {
+    let is_missing = |hash: &&ContentHash| storage.cache().content(**hash).is_none();
+    let missing: Vec<_> = hashes.iter().filter(is_missing).map(hash_value).collect();
+    if missing.len() < 2 {
+        return Ok(());
+    }
+    let mut cursor = storage.contents().find(doc! { "_id": { "$in": missing } }).await?;
+    while cursor.advance().await? {
+        let record = cursor.deserialize_current()?;
+        read(storage, &get_hash(&record, "_id")?, &record)?;
+    }
+    Ok(())
+}
+
+/// A content of its document, put into the cache.
+fn read(storage: &Storage, hash: &ContentHash, record: &Document) -> Result<Arc<Content>> {
+    let raw = get_count(record, "raw");
     let run = record.get_object_id("run").ok();
     let skeleton = match run {
         Some(_) => None,
-        None => Some(decompress(get_binary(&record, "skeleton")?)?),
+        None => Some(decompress(get_binary(record, "skeleton")?)?),
     };
-    let octets = get_count(&record, "octets");
-    let content = Content { octets, raw, skeleton, run, holes: holes_of(&record)? };
-    let content = std::sync::Arc::new(content);
+    let octets = get_count(record, "octets");
+    let content = Content { octets, raw, skeleton, run, holes: holes_of(record)? };
+    let content = Arc::new(content);
     storage.cache().put_content(*hash, &content);
     Ok(content)
 }
