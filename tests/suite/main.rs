@@ -19,3 +19,6 @@ mod isolation;
 mod journeys;
 mod judges;
 mod lmtp;
+mod local;
+mod scale;
+mod tls;
