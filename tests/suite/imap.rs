@@ -78,3 +78,42 @@ async fn moves_and_copies_tell_their_uids() {
     assert!(text.contains("\\Flagged") && text.contains("work") && text.contains("m4"), "{text}");
     store.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn small_extensions_do_what_they_say() {
+    let store = TestStore::start().await;
+    store.create_user("anna").await;
+    let mut imap = store.imap("anna").await;
+    let message = corpus::with_attachment("parts", b"decoded octets \x01\x02");
+    for _ in 0..3 {
+        imap.append("INBOX", "", &message).await;
+    }
+    imap.ok("SELECT INBOX").await;
+    // RFC 5182: the saved result stands for its messages
+    imap.ok("UID SEARCH RETURN (SAVE) UID 2:3").await;
+    let saved = imap.ok("FETCH $ (UID)").await;
+    assert_eq!(saved.lines().len(), 2, "{:?}", saved.lines());
+    // RFC 4731: only what was asked for
+    let counted = imap.ok("SEARCH RETURN (COUNT MIN) ALL").await;
+    let line = counted.find("ESEARCH").expect("ESEARCH");
+    assert!(line.contains("COUNT 3") && line.contains("MIN 1") && !line.contains("ALL"), "{line}");
+    // RFC 3516: decoded
+    let binary = imap.ok("FETCH 1 (BINARY.PEEK[2] BINARY.SIZE[2])").await;
+    let whole = binary.untagged.concat();
+    assert!(whole.windows(17).any(|w| w == b"decoded octets \x01\x02"), "{:?}", binary.lines());
+    assert!(binary.find("BINARY.SIZE[2] 17").is_some(), "{:?}", binary.lines());
+    // RFC 8514, RFC 8438, RFC 5819
+    let date = imap.ok("FETCH 1 (SAVEDATE)").await;
+    assert!(date.find("SAVEDATE \"").is_some(), "{:?}", date.lines());
+    let size = imap.ok("STATUS INBOX (SIZE)").await;
+    let expected = format!("SIZE {}", 3 * message.len());
+    assert!(size.find(&expected).is_some(), "{:?}", size.lines());
+    let list = imap.ok("LIST \"\" INBOX RETURN (STATUS (MESSAGES))").await;
+    assert!(list.find("MESSAGES 3").is_some(), "{:?}", list.lines());
+    // RFC 6855: names in UTF-8 once enabled, in modified UTF-7 before
+    imap.ok("CREATE \"Entw&APw-rfe\"").await;
+    imap.ok("ENABLE UTF8=ACCEPT").await;
+    let names = imap.ok("LIST \"\" \"Entw*\"").await;
+    assert!(names.find("Entwürfe").is_some(), "{:?}", names.lines());
+    store.stop().await;
+}
