@@ -5,7 +5,7 @@
 //! A recipient is answered as delivered only when the write is acknowledged (law 1).
 
 use super::{Delivery, trace};
-use crate::mailstore::append::{Appended, NewMessage, Prepared};
+use crate::mailstore::append::{Appended, NewMessage, Prepared, Target};
 use crate::model::error::{Error, Result};
 use crate::model::flag::FlagSet;
 use crate::model::id::UserId;
@@ -20,7 +20,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// Recipients of one message that are written at the same time.
+/// Recipients of one message whose mailboxes are looked up at the same time.
 const CONCURRENT_MAX: usize = 16;
 
 /// A recipient that was resolved.
@@ -55,8 +55,8 @@ impl Delivery {
     /// more than
     /// once gets the message once, under the first address; each of the names has that outcome.
     ///
-    /// Round trips: those of one `append` (and one lookup of INBOX) per distinct user, users in
-    /// parallel.
+    /// Round trips: one lookup of INBOX per distinct user, users in parallel, and those of one
+    /// `append_to_many`, which raises the content's count once.
     pub async fn accept(
         &self,
         transaction: &MailTransaction,
@@ -83,34 +83,41 @@ impl Delivery {
                 distinct.len() - 1
             });
         }
-        let deliveries: Vec<_> = distinct
-            .into_iter()
-            .map(|recipient| Box::pin(self.deliver(&arrival, recipient)))
-            .collect();
-        let outcomes: Vec<Outcome> =
-            stream::iter(deliveries).buffered(CONCURRENT_MAX).collect().await;
+        let outcomes = self.deliver(&arrival, &distinct).await;
         let outcome_of = |recipient: &Recipient| {
             first_of.get(&recipient.user.id).and_then(|index| outcomes.get(*index)).cloned()
         };
         recipients.iter().filter_map(outcome_of).collect()
     }
 
-    async fn deliver(&self, arrival: &Arrival<'_>, recipient: &Recipient) -> Outcome {
+    /// Delivers to distinct users: one outcome each, in their order.
+    async fn deliver(&self, arrival: &Arrival<'_>, recipients: &[&Recipient]) -> Vec<Outcome> {
         let started = Instant::now();
-        let outcome = match self.append_to_inbox(arrival, recipient).await {
-            Ok(appended) => Outcome::Delivered(appended),
-            Err(error) => Outcome::Failed(Arc::new(error)),
-        };
+        let lookups: Vec<_> =
+            recipients.iter().map(|recipient| Box::pin(self.target(arrival, recipient))).collect();
+        let found: Vec<Result<Target>> =
+            stream::iter(lookups).buffered(CONCURRENT_MAX).collect().await;
+        let mut targets = Vec::with_capacity(found.len());
+        let found: Vec<Result<()>> =
+            found.into_iter().map(|target| target.map(|target| targets.push(target))).collect();
+        let mut appended = self.mailstore.append_to_many(targets).await.into_iter();
+        let missing = || Err(Error::Internal { reason: "append returned nothing", source: None });
         let octets = arrival.prepared.content.len();
-        record(arrival.transaction, recipient, octets, &outcome, started);
-        outcome
+        let mut outcomes = Vec::with_capacity(found.len());
+        for (recipient, found) in recipients.iter().zip(found) {
+            let result = found.and_then(|()| appended.next().unwrap_or_else(missing));
+            let outcome = match result {
+                Ok(appended) => Outcome::Delivered(appended),
+                Err(error) => Outcome::Failed(Arc::new(error)),
+            };
+            record(arrival.transaction, recipient, octets, &outcome, started);
+            outcomes.push(outcome);
+        }
+        outcomes
     }
 
-    async fn append_to_inbox(
-        &self,
-        arrival: &Arrival<'_>,
-        recipient: &Recipient,
-    ) -> Result<Appended> {
+    /// The recipient's INBOX and what goes there.
+    async fn target(&self, arrival: &Arrival<'_>, recipient: &Recipient) -> Result<Target> {
         let user = recipient.user.id;
         let inbox = self.mailstore.find_mailbox_by_name(user, &MailboxName::inbox()).await?;
         // A user without INBOX is being made or removed just now: the sender tries again.
@@ -125,11 +132,7 @@ impl Delivery {
             internal_date: arrival.now,
             meta: None,
         };
-        let appended = self.mailstore.append(user, inbox.id, vec![message]).await?;
-        appended
-            .first()
-            .copied()
-            .ok_or(Error::Internal { reason: "append returned nothing", source: None })
+        Ok(Target { user, mailbox: inbox.id, message })
     }
 
     fn refuse_all(

@@ -1,6 +1,8 @@
 //! A message finds its mailboxes. Knows nothing of where it came from but its `MailTransaction`.
 
 pub mod accept;
+#[cfg(test)]
+mod accept_tests;
 pub mod trace;
 
 use crate::clock::Clock;

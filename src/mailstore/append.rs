@@ -13,11 +13,15 @@ use crate::model::uid::{ModSeq, Uid, UidValidity};
 use crate::storage::contents;
 use crate::storage::field::new_id;
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A new content above so many octets is stored before the mailbox's transaction, not in it.
 const INLINE_OCTETS_MAX: usize = 512 * 1024;
+/// Targets of one content that are committed at the same time: a message to a thousand users leaves
+/// connections to the others.
+const TARGETS_AT_ONCE_MAX: usize = 16;
 
 /// A content that was parsed once and may be appended to many mailboxes.
 #[derive(Clone, Debug)]
@@ -135,9 +139,8 @@ impl Mailstore {
     }
 
     /// Appends one content to several mailboxes, each on its own: results in the order of the
-    /// targets. Targets of one
-    /// content are stored with one raise of its count; then one group commit for each mailbox, side
-    /// by side.
+    /// targets. Targets of one content are stored with one raise of its count; then one group
+    /// commit for each mailbox, some side by side.
     pub async fn append_to_many(&self, targets: Vec<Target>) -> Vec<Result<Appended>> {
         if let [target] = targets.as_slice() {
             let message = vec![target.message.clone()];
@@ -152,13 +155,16 @@ impl Mailstore {
                 return targets.iter().map(|_| Err(super::group_commit::share(&error))).collect();
             }
         }
-        let appends = targets.into_iter().map(|target| async move {
-            let held = Held { by: 1, new: None };
-            let held = BTreeMap::from([(target.message.prepared.hash, held)]);
-            let messages = vec![target.message];
-            self.enqueue(target.user, target.mailbox, messages, held).await.and_then(one)
-        });
-        futures_util::future::join_all(appends).await
+        let append = |target: Target| {
+            Box::pin(async move {
+                let held = Held { by: 1, new: None };
+                let held = BTreeMap::from([(target.message.prepared.hash, held)]);
+                let messages = vec![target.message];
+                self.enqueue(target.user, target.mailbox, messages, held).await.and_then(one)
+            })
+        };
+        let appends: Vec<_> = targets.into_iter().map(append).collect();
+        stream::iter(appends).buffered(TARGETS_AT_ONCE_MAX).collect().await
     }
 
     /// Makes sure that a content outlives the messages that will refer to it: raises the count of a

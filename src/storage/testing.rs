@@ -16,7 +16,9 @@ pub(crate) async fn storage(name: &str) -> Storage {
 
 /// Inserts a user with a quota (0: none), or changes it.
 pub(crate) async fn set_user(storage: &Storage, user: UserId, quota: i64) {
-    let update = doc! { "$set": { "quota": quota }, "$setOnInsert": { "storageUsed": 0i64 } };
+    // the names of users are unique
+    let new = doc! { "storageUsed": 0i64, "unameview": user.to_string() };
+    let update = doc! { "$set": { "quota": quota }, "$setOnInsert": new };
     storage.users().update_one(doc! { "_id": oid(user) }, update).upsert(true).await.unwrap();
 }
 
