@@ -257,3 +257,86 @@ fn read_partial(lexer: &mut Lexer<'_>) -> Parse<Option<(u64, u64)>> {
     lexer.expect(b'>', "the end of a partial")?;
     Ok(Some((offset, count)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::{Command, parse};
+    use super::*;
+    use bytes::Bytes;
+
+    /// The items of a FETCH; `None` if it is not one.
+    fn read_items(items: &str) -> Option<Vec<FetchItem>> {
+        let line = Bytes::from(format!("a FETCH 1 {items}"));
+        match parse(&line, false).ok()?.command {
+            Command::Fetch(fetch) => Some(fetch.items),
+            _ => None,
+        }
+    }
+
+    fn binary(path: &[u32], partial: Option<(u64, u64)>, peek: bool) -> FetchItem {
+        let section = Section { path: path.to_vec(), text: SectionText::All };
+        FetchItem::Binary(BodySection { section, partial, peek })
+    }
+
+    #[test]
+    fn binary_items_of_rfc_3516() {
+        // RFC 3516 §4.2 and §7: section-binary is a part number or empty, then partial
+        let known = [
+            ("BINARY[]", binary(&[], None, false)),
+            ("binary[1]", binary(&[1], None, false)),
+            ("BINARY[3.2.1]<0.10>", binary(&[3, 2, 1], Some((0, 10)), false)),
+            ("BINARY.PEEK[]", binary(&[], None, true)),
+            ("Binary.Peek[4]", binary(&[4], None, true)),
+            ("BINARY.PEEK[1.2]<2048.1024>", binary(&[1, 2], Some((2048, 1024)), true)),
+            ("BINARY.SIZE[]", FetchItem::BinarySize(Vec::new())),
+            ("BINARY.SIZE[4294967295]", FetchItem::BinarySize(vec![u32::MAX])),
+            ("binary.size[1.2]", FetchItem::BinarySize(vec![1, 2])),
+        ];
+        for (text, item) in known {
+            assert_eq!(read_items(text), Some(vec![item.clone()]), "{text}");
+            let expected = Some(vec![FetchItem::Uid, item, FetchItem::Flags]);
+            assert_eq!(read_items(&format!("(UID {text} FLAGS)")), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_binary_items_are_refused() {
+        let bad = [
+            // nothing but a part number is a section here, and only it can follow
+            "BINARY",
+            "BINARY.PEEK",
+            "BINARY.SIZE",
+            "BINARY.PEAK[1]",
+            "BINARY[HEADER]",
+            "BINARY[TEXT]",
+            "BINARY[1.MIME]",
+            "BINARY.SIZE[1.HEADER]",
+            "BINARY.PEEK[HEADER.FIELDS (To)]",
+            "BINARY[0]",
+            "BINARY[1.]",
+            "BINARY[.1]",
+            "BINARY[1..2]",
+            "BINARY[4294967296]",
+            "BINARY[1",
+            "BINARY [1]",
+            // RFC 3516 §7: `partial` has a count that is not zero, and sizes have none
+            "BINARY[1]<0>",
+            "BINARY[1]<0.0>",
+            "BINARY[1]<0.1",
+            "BINARY[1]<-1.1>",
+            "BINARY.SIZE[1]<0.1>",
+        ];
+        for text in bad {
+            assert_eq!(read_items(text), None, "{text}");
+            assert_eq!(read_items(&format!("({text})")), None, "({text})");
+        }
+    }
+
+    #[test]
+    fn only_binary_without_peek_sets_seen() {
+        // RFC 3516 §4.2: BINARY sets \Seen, BINARY.PEEK and BINARY.SIZE do not
+        assert!(binary(&[1], None, false).sets_seen());
+        assert!(!binary(&[1], None, true).sets_seen());
+        assert!(!FetchItem::BinarySize(vec![1]).sets_seen());
+    }
+}

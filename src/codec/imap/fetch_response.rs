@@ -233,4 +233,46 @@ mod tests {
         fetch.end();
         assert_eq!(out, b"* 1 FETCH (RFC822 {3}\r\nabc MODSEQ (9))\r\n");
     }
+
+    #[test]
+    fn binary_is_a_literal8_only_for_nul() {
+        let mut out = Vec::new();
+        let mut fetch = FetchWriter::begin(&mut out, false, 2);
+        let section = Section { path: vec![1, 2], text: SectionText::All };
+        let mut body = BodySection { section, partial: None, peek: true };
+        fetch.binary(&body, Some(b"a\r\n\xff"));
+        body.partial = Some((4, 9));
+        fetch.binary(&body, Some(b"a\0b"));
+        body.section.path.clear();
+        body.partial = None;
+        fetch.binary(&body, Some(b""));
+        fetch.binary(&body, None);
+        fetch.binary_size(&[], 0);
+        fetch.binary_size(&[3, 1], u64::from(u32::MAX) + 1);
+        fetch.end();
+        // RFC 3516 §4.2 and §7: the name has no PEEK, of the partial only the offset is told
+        let expected = b"* 2 FETCH (BINARY[1.2] {4}\r\na\r\n\xff BINARY[1.2]<4> ~{3}\r\na\0b \
+            BINARY[] \"\" BINARY[] NIL BINARY.SIZE[] 0 BINARY.SIZE[3.1] 4294967296)\r\n";
+        assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
+
+    #[test]
+    fn octets_of_binary_may_be_sent_between() {
+        let section = Section { path: vec![2], text: SectionText::All };
+        let mut body = BodySection { section, partial: Some((7, 2)), peek: false };
+        let mut out = Vec::new();
+        let mut fetch = FetchWriter::begin(&mut out, false, 5);
+        fetch.uid(9);
+        fetch.binary_literal_header(&body, 2);
+        out.extend_from_slice(b"\0\xff");
+        let mut fetch = FetchWriter::resume(&mut out, false);
+        body.section.path.clear();
+        body.partial = None;
+        fetch.binary_literal_header(&body, 1);
+        out.extend_from_slice(b"x");
+        FetchWriter::resume(&mut out, false).end();
+        // unseen octets may be NUL: always a literal8
+        let expected = b"* 5 FETCH (UID 9 BINARY[2]<7> ~{2}\r\n\0\xff BINARY[] ~{1}\r\nx)\r\n";
+        assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
 }
