@@ -16,6 +16,9 @@ use super::Config;
 const ROOT_KEYS: [&str; 2] = ["data_dir", "roles"];
 /// Keys that hold a list, so that `EIDER_IMAP__LISTEN=a:1,b:2` needs no brackets.
 const LIST_KEYS: [&str; 4] = ["listen", "listen_tls", "roles", "plaintext_auth_from"];
+/// Keys that hold text even when it looks like a number, a boolean or a list.
+const TEXT_KEYS: [&str; 8] =
+    ["data_dir", "hostname", "uri", "database", "certificate", "key", "root_token", "level"];
 
 /// Loads and validates the configuration.
 ///
@@ -50,6 +53,9 @@ fn environment_value(key: &str, text: &str) -> Value {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
         return Value::from(items.map(str::to_owned).collect::<Vec<_>>());
     }
+    if TEXT_KEYS.contains(&leaf) {
+        return Value::from(text);
+    }
     // Numbers and booleans as such; what looks like nothing else is text.
     parse(text)
 }
@@ -57,7 +63,10 @@ fn environment_value(key: &str, text: &str) -> Value {
 /// One mistake in words: where, which key, and the nearest known one.
 fn explain(error: figment::Error, file: Option<&Path>, text: &str) -> anyhow::Error {
     let Some(first) = error.into_iter().next() else { return anyhow!("the configuration is bad") };
-    let path = first.path.join(".");
+    // An item of a list is found by the list's key
+    let is_index = |step: &&String| step.parse::<usize>().is_ok();
+    let steps = first.path.len() - first.path.iter().rev().take_while(is_index).count();
+    let path = first.path.iter().take(steps).cloned().collect::<Vec<_>>().join(".");
     let (key, what) = match &first.kind {
         Kind::UnknownField(name, known) => {
             let near = nearest(name, known);
@@ -72,6 +81,8 @@ fn explain(error: figment::Error, file: Option<&Path>, text: &str) -> anyhow::Er
     };
     let place = match (file, line_of(text, &section, &key)) {
         (Some(file), Some(line)) => format!("{}:{line}: ", file.display()),
+        // Without a key it is the file's grammar, and the parser tells the line
+        (Some(file), None) if key.is_empty() => format!("{}: ", file.display()),
         _ if key.is_empty() => String::new(),
         _ => format!("environment, EIDER_{}: ", env_name(&section, &key)),
     };
@@ -151,6 +162,18 @@ mod tests {
         assert!(message.contains(":1:") && message.contains("`storage`"), "{message}");
         let message = failure("[api]\naccess_control = 7\n");
         assert!(message.contains(":2:"), "{message}");
+        let message = failure("[imap]\n\nplaintext_auth_from = [\"10.0.0.0/99\"]\n");
+        assert!(message.contains(".toml:3: ") && message.ends_with(" in [imap]"), "{message}");
+        let message = failure("[imap\nlisten = 1\n");
+        assert!(message.starts_with("/") && message.contains(".toml: "), "{message}");
+        assert!(message.contains("line 1"), "{message}");
+    }
+
+    #[test]
+    fn text_from_the_environment_may_look_like_a_number() {
+        assert_eq!(environment_value("api.root_token", "12345").as_str(), Some("12345"));
+        assert_eq!(environment_value("storage.database", "true").as_str(), Some("true"));
+        assert_eq!(environment_value("api.token_ttl_s", "60"), Value::from(60_u64));
     }
 
     #[test]
