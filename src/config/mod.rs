@@ -110,6 +110,7 @@ impl Config {
             anyhow::bail!("storage.database: {:?} is no database name", self.storage.database);
         }
         self.log.validate().map_err(|error| anyhow::anyhow!("log.level: {error}"))?;
+        self.imap.validate().map_err(|error| anyhow::anyhow!("imap.{error}"))?;
         self.lmtp.validate().map_err(|error| anyhow::anyhow!("lmtp.{error}"))?;
         let imap = [&self.imap.listen, &self.imap.listen_tls];
         let lmtp = [&self.lmtp.listen, &self.lmtp.listen_tls];

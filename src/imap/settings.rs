@@ -1,5 +1,6 @@
 //! Settings of the IMAP door.
 
+use crate::model::limits::MESSAGE_OCTETS_MAX;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -15,12 +16,11 @@ pub struct Settings {
     pub connections_max: usize,
     /// Connections of one user at once on this node, 1 and up. Default 50.
     pub connections_per_user_max: usize,
-    /// Octets of a message that APPEND accepts. Default 67,108,864 (64 MiB), which is also the
-    /// largest value.
+    /// Octets of a message that APPEND accepts, 1024 to 67,108,864 (64 MiB), the default.
     pub message_octets_max: u64,
     /// Networks whose clients may send a password without TLS. Default loopback.
     pub plaintext_auth_from: Vec<Network>,
-    /// Seconds a client has to log in. Default 60.
+    /// Seconds a client has to log in, 1 and up. Default 60.
     pub login_timeout_s: u64,
     /// Seconds a logged-in client may be silent; RFC 9051 §5.4 asks for 1800 at least. Default
     /// 1800.
@@ -34,7 +34,7 @@ impl Default for Settings {
             listen_tls: vec!["127.0.0.1:1993".into()],
             connections_max: 100_000,
             connections_per_user_max: 50,
-            message_octets_max: crate::model::limits::MESSAGE_OCTETS_MAX,
+            message_octets_max: MESSAGE_OCTETS_MAX,
             plaintext_auth_from: Network::loopback(),
             login_timeout_s: 60,
             idle_timeout_s: 1800,
@@ -43,6 +43,25 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// The key and what it may be.
+    pub fn validate(&self) -> Result<(), &'static str> {
+        let checks = [
+            (self.connections_max > 0, "connections_max: 1 and up"),
+            (self.connections_per_user_max > 0, "connections_per_user_max: 1 and up"),
+            (
+                (1024..=MESSAGE_OCTETS_MAX).contains(&self.message_octets_max),
+                "message_octets_max: 1024 to 67108864",
+            ),
+            (self.login_timeout_s > 0, "login_timeout_s: 1 and up"),
+            // RFC 9051 §5.4 asks for half an hour; less is the operator's choice
+            (self.idle_timeout_s > 0, "idle_timeout_s: 1 and up"),
+        ];
+        checks.iter().find(|(good, _)| !good).map_or(Ok(()), |(_, wrong)| Err(*wrong))
+    }
+
     /// Whether a client at this address may send a password without TLS.
     pub fn allows_plaintext(&self, peer: IpAddr) -> bool {
         self.plaintext_auth_from.iter().any(|network| network.contains(peer))
@@ -109,6 +128,15 @@ impl From<Network> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_nothing_may_be_zero() {
+        assert_eq!(Settings::default().validate(), Ok(()));
+        let closed = Settings { connections_max: 0, ..Settings::default() };
+        assert!(closed.validate().unwrap_err().starts_with("connections_max"));
+        let large = Settings { message_octets_max: u64::MAX, ..Settings::default() };
+        assert!(large.validate().is_err());
+    }
 
     #[test]
     fn networks_hold_their_addresses() {
