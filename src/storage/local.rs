@@ -13,8 +13,9 @@
 use crate::model::error::{Error, Result};
 use crate::storage::local_program::{Program, find_program};
 use crate::tasks::Tasks;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -50,7 +51,10 @@ impl LocalDatabase {
     /// it does not start.
     pub async fn start(data_dir: &Path) -> Result<Self> {
         let data_dir = std::path::absolute(data_dir).map_err(io)?;
-        std::fs::create_dir_all(data_dir.join("database")).map_err(io)?;
+        std::fs::create_dir_all(&data_dir).map_err(io)?;
+        // Messages are in it: for its owner only
+        let mut private = DirBuilder::new();
+        private.recursive(true).mode(0o700).create(data_dir.join("database")).map_err(io)?;
         let lock = lock(&data_dir.join("database.lock"))?;
         let program = find_program(&data_dir).await?;
         stop_orphan(&data_dir).await?;
