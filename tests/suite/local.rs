@@ -59,8 +59,10 @@ impl Node {
         .await;
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let file = data_dir.join("root-token");
-        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "the root token is for its owner only");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&file), 0o600, "the root token is for its owner only");
+        assert_eq!(mode(&data_dir.join("key.pem")), 0o600, "so is the private key");
+        assert_eq!(mode(&data_dir.join("database")), 0o700, "so are the messages");
         let token = std::fs::read_to_string(&file).unwrap().trim().to_owned();
         Self { child, doors, data_dir: data_dir.to_owned(), token }
     }
@@ -165,6 +167,10 @@ async fn a_killed_database_comes_back_with_its_messages() {
     let mut messages = vec![corpus::message("before-the-kill")];
     node.deliver(&messages[0]).await;
     node.assert_inbox(&messages).await;
+    let mut idle = node.imap("anna").await;
+    idle.ok("SELECT INBOX").await;
+    let idle_tag = idle.start("IDLE").await;
+    assert!(idle.response().await.starts_with(b"+"));
 
     let killed = node.kill_database().await;
     let message = corpus::message("after-the-kill");
@@ -182,8 +188,17 @@ async fn a_killed_database_comes_back_with_its_messages() {
         }
     })
     .await;
-    messages.push(message);
     assert_ne!(node.database_pid(), killed, "a new process");
+    // Who was there before hears of it
+    let told = idle.response().await;
+    assert_eq!(told, b"* 2 EXISTS", "{}", String::from_utf8_lossy(&told));
+    idle.send(b"DONE\r\n").await;
+    assert!(idle.finish(&idle_tag).await.status.starts_with("OK"));
+    assert!(idle.body(2).await.ends_with(&message));
+    messages.push(message);
+    // Long enough to lie in a file while it comes in
+    messages.push(corpus::with_attachment("large", &vec![0xa5; 5_000_000]));
+    node.deliver(&messages[2]).await;
     node.assert_inbox(&messages).await;
     let token = node.token.clone();
     node.terminate().await;
