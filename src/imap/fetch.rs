@@ -7,6 +7,7 @@
 use super::fetch_section::{Loaded, load};
 use super::message_set::expunge_issued;
 use super::reply::{Outcome, Reply};
+use super::selected::Numbers;
 use super::session::Session;
 use super::uid_chunks::chunks;
 use crate::codec::imap::fetch::{Fetch, FetchItem};
@@ -15,6 +16,7 @@ use crate::mailstore::fetch::Fields;
 use crate::model::flag::{Flag, FlagChange, FlagSet};
 use crate::model::message::{Message, Row};
 use crate::model::uid::UidSet;
+use crate::net::stream::Stream;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
@@ -144,12 +146,14 @@ impl Session {
         let mut numbers = opened.selected.numbers();
         if plan.sections.is_empty() {
             let mut messages = mailstore.fetch(user, opened.id, uids, plan.fields).await?;
-            while let Some(message) = messages.next().await? {
-                let Some(number) = numbers.of(message.row.uid) else { continue };
-                let mut writer = FetchWriter::begin(self.stream.output(), utf8, number);
-                plan.simple.iter().for_each(|item| write_of_message(&mut writer, item, &message));
-                writer.end();
-                self.stream.flush_if_full().await?;
+            let mut batch = messages.next_batch().await?;
+            while !batch.is_empty() {
+                // The database reads the next batch while the client gets this one
+                let written =
+                    write_batch(&mut self.stream, (utf8, &mut numbers), &plan.simple, &batch);
+                let (next, written) = tokio::join!(messages.next_batch(), written);
+                written?;
+                batch = next?;
             }
             return Ok(());
         }
@@ -194,6 +198,22 @@ impl Session {
         }
         Ok(())
     }
+}
+
+async fn write_batch(
+    stream: &mut Stream,
+    (utf8, numbers): (bool, &mut Numbers<'_>),
+    items: &[FetchItem],
+    batch: &[Message],
+) -> std::io::Result<()> {
+    for message in batch {
+        let Some(number) = numbers.of(message.row.uid) else { continue };
+        let mut writer = FetchWriter::begin(stream.output(), utf8, number);
+        items.iter().for_each(|item| write_of_message(&mut writer, item, message));
+        writer.end();
+        stream.flush_if_full().await?;
+    }
+    Ok(())
 }
 
 fn write_of_row(writer: &mut FetchWriter<'_>, item: &FetchItem, row: &Row) {

@@ -26,6 +26,19 @@ impl MessageStream {
     pub async fn next(&mut self) -> Result<Option<Message>> {
         self.stream.next().await
     }
+
+    /// The next messages, as many as one round trip brings (1,000 at most); empty at the end.
+    ///
+    /// # Errors
+    /// As [`MessageStream::next`].
+    pub async fn next_batch(&mut self) -> Result<Vec<Message>> {
+        let mut batch = Vec::new();
+        while batch.len() < messages::BATCH as usize {
+            let Some(message) = self.stream.next().await? else { break };
+            batch.push(message);
+        }
+        Ok(batch)
+    }
 }
 
 /// A page of a mailbox's messages, by internal date then UID.

@@ -26,7 +26,7 @@ pub use crate::storage::record::message::{Fields, NewRow};
 /// The collection's name.
 pub const COLLECTION: &str = "messages";
 /// Documents of one batch of a cursor: some 1.5 MB with all fields.
-const BATCH: u32 = 1000;
+pub const BATCH: u32 = 1000;
 /// UIDs in one `$in`.
 const LIST_MAX: usize = 1000;
 /// A range of at least so many UIDs gets its own scan.
