@@ -15,25 +15,25 @@
 //! ```
 //!
 //! - [`model`]: the nouns: ids, flags, UID sets, mailboxes, messages, the one
-//! [`model::error::Error`].
+//!   [`model::error::Error`].
 //! - [`clock`]: the only source of time. [`telemetry`]: logs and metrics.
 //! - [`codec`]: bytes to nouns and back, pure: IMAP and SMTP grammar, MIME.
 //! - [`net`]: sockets, TLS. [`spool`]: one incoming message. [`tasks`]: supervised tasks.
 //! - [`storage`]: MongoDB; the only place that names the driver. Each file opens with its document.
 //! - [`mailstore`]: mailboxes and messages with IMAP's promises: append, fetch, flags, copy,
-//! expunge, view.
+//!   expunge, view.
 //! - [`auth`]: passwords, tokens, throttling. [`cluster`]: the change stream that wakes sessions.
 //! - [`directory`]: users and addresses. [`delivery`]: from an SMTP transaction to mailboxes.
 //! - [`imap`], [`smtp`], [`api`]: the doors. Each has `settings.rs` and one file that turns errors
-//! into its words.
+//!   into its words.
 //! - [`config`], [`server`], [`cli`]: composed, started, commanded.
 //!
 //! # Laws
 //!
 //! 1. A positive reply is a promise: it is sent after the write is acknowledged by a majority,
-//! journalled.
+//!    journalled.
 //! 2. Every change of a mailbox is one transaction that first updates the mailbox document, then
-//! the messages, then
+//!    the messages, then
 //!    inserts exactly one change: commit order is UID and ModSeq order.
 //! 3. A notification only wakes; the woken session reads what changed.
 //! 4. What comes out is what came in, octet for octet.
@@ -41,7 +41,7 @@
 //! 6. Every storage function takes the user's id and puts it in the filter.
 //! 7. The codec sees no socket, clock, randomness or database, and never panics.
 //! 8. Everything has a limit (`model::limits`, each `settings.rs`) and refuses in the protocol's
-//! words.
+//!    words.
 //!
 //! # Three journeys
 //!

@@ -6,19 +6,19 @@
 //!
 //! 1. Read the mailbox document: *m*. If it is *n*, done.
 //! 2. Read the rows with ModSeq > *n* and the changes in (*n*, *m*]; take rows as new or changed
-//! and remove the
+//!    and remove the
 //!    expunged. A UID never comes back, so the order of the two reads is free.
 //! 3. Read the mailbox document again. Every commit raises the ModSeq in it. If it is still *m*, no
-//! commit happened
+//!    commit happened
 //!    between the two reads, so step 2 saw the state at *m* and nothing else: publish. If it is
-//! *m'* > *m*, go on
+//!    *m'* > *m*, go on
 //!    from step 2 with (*m*, *m'*]. What was read so far stays right for each message whose last
-//! change is ≤ *m*:
+//!    change is ≤ *m*:
 //!    that change was committed before step 2 and was not overwritten, so it was seen; every other
-//! message has a
+//!    message has a
 //!    change > *m* and is read again.
 //! 4. A mailbox that changes faster than that is read, after three rounds, in one snapshot
-//! transaction from the
+//!    transaction from the
 //!    last *m*.
 //!
 //! Nothing is published before the end, so readers never see an intermediate state. Every ModSeq
