@@ -159,6 +159,42 @@ async fn run_json(data_dir: &Path, arguments: &[&str], input: &str) -> Vec<Value
     text.lines().map(read).collect()
 }
 
+/// Until the database is back the sender shall keep the message: 451, never 5xx.
+async fn deliver_in_the_end(lmtp: &mut LmtpClient, message: &[u8]) {
+    loop {
+        let reply = lmtp.try_deliver("anna@example.com", message).await;
+        let reply = reply.expect("the connection stays");
+        if reply.starts_with("250") {
+            return;
+        }
+        assert!(reply.starts_with("451"), "{reply}");
+        assert!(lmtp.command("RSET").await.starts_with("250"));
+    }
+}
+
+/// Until the database is back the session stays, and is told why (RFC 5530 §3).
+async fn status_in_the_end(imap: &mut ImapClient) {
+    loop {
+        let answer = imap.command("STATUS INBOX (MESSAGES)").await;
+        if answer.status.starts_with("OK") {
+            return;
+        }
+        assert!(answer.status.starts_with("NO [UNAVAILABLE]"), "{}", answer.status);
+    }
+}
+
+/// Until the database is back requests are answered 503.
+async fn users_in_the_end(api: ApiClient) {
+    loop {
+        let (status, answer) = api.get("/users").await;
+        if status == 200 {
+            assert_eq!(answer["total"], 1, "{answer}");
+            return;
+        }
+        assert_eq!(status, 503, "{answer}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_database_comes_back_with_its_messages() {
     let data_dir = std::env::temp_dir().join(unique("eider-local"));
@@ -172,22 +208,14 @@ async fn a_killed_database_comes_back_with_its_messages() {
     let idle_tag = idle.start("IDLE").await;
     assert!(idle.response().await.starts_with(b"+"));
 
-    let killed = node.kill_database().await;
+    let (mut lmtp, mut imap) = (node.lmtp().await, node.imap("anna").await);
     let message = corpus::message("after-the-kill");
-    let mut lmtp = node.lmtp().await;
-    // Each round trip ends with an answer; until the database is back it is 451, never 5xx
-    within("a delivery after the kill", async {
-        loop {
-            let reply = lmtp.try_deliver("anna@example.com", &message).await;
-            let reply = reply.expect("the connection stays");
-            if reply.starts_with("250") {
-                break;
-            }
-            assert!(reply.starts_with("451"), "{reply}");
-            assert!(lmtp.command("RSET").await.starts_with("250"));
-        }
-    })
-    .await;
+    let killed = node.kill_database().await;
+    tokio::join!(
+        within("a delivery after the kill", deliver_in_the_end(&mut lmtp, &message)),
+        within("IMAP after the kill", status_in_the_end(&mut imap)),
+        within("the API after the kill", users_in_the_end(node.api())),
+    );
     assert_ne!(node.database_pid(), killed, "a new process");
     // Who was there before hears of it
     let told = idle.response().await;
