@@ -3,11 +3,11 @@
 use super::Context;
 use super::access::{Grant, Resource};
 use super::extract::Call;
+use super::listing::{Listing, own_only};
 use super::page::{PageView, Position};
 use super::params::{Params, Unknown};
 use super::problem::{Problem, ProblemView, RefusalView};
 use super::reply::{Answer, Created, Reply, Success, iso_date, json_value};
-use super::users::{own_only, tag_filter};
 use crate::directory::address::{AddressFilter, NewAddress};
 use crate::directory::user::Around;
 use crate::model::address::EmailAddress;
@@ -135,11 +135,7 @@ pub async fn list_all(State(ctx): State<Context>, call: Call) -> Answer {
     let mut p = call.params;
     p.session();
     let query = p.text("query", 255).optional();
-    p.not_supported_yet(&["forward"]);
-    let (tags, required_tags) = (tag_filter(&mut p, "tags"), tag_filter(&mut p, "requiredTags"));
-    let with_meta = p.boolean("metaData").or(false);
-    let with_internal = p.boolean("internalData").or(false);
-    let page = p.page();
+    let Listing { tags, required_tags, with_meta, with_internal, page } = Listing::read(&mut p);
     let caller = p.finish(Unknown::Ignored)?;
     let only = own_only(&caller, Resource::AddressListing)?;
     let (position, number) = page.position()?;

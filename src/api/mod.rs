@@ -9,6 +9,7 @@ pub mod authentication;
 pub mod body;
 pub mod extract;
 pub mod health;
+pub mod listing;
 pub mod mailbox_view;
 pub mod mailboxes;
 pub mod message_source;

@@ -1,8 +1,9 @@
 //! Users: list, create, show, change, delete, resolve; passwords and quotas are in their own file.
 
 use super::Context;
-use super::access::{Caller, Grant, Reach, Resource};
+use super::access::{Grant, Resource};
 use super::extract::Call;
+use super::listing::{Listing, own_only};
 use super::page::{PageView, Position};
 use super::params::{Params, Unknown};
 use super::problem::{Problem, ProblemView, RefusalView};
@@ -75,11 +76,7 @@ pub async fn list(State(ctx): State<Context>, call: Call) -> Answer {
     let mut p = call.params;
     p.session();
     let query = p.text("query", 255).optional().map(|text| text.to_lowercase());
-    p.not_supported_yet(&["forward"]);
-    let (tags, required_tags) = (tag_filter(&mut p, "tags"), tag_filter(&mut p, "requiredTags"));
-    let with_meta = p.boolean("metaData").or(false);
-    let with_internal = p.boolean("internalData").or(false);
-    let page = p.page();
+    let Listing { tags, required_tags, with_meta, with_internal, page } = Listing::read(&mut p);
     let caller = p.finish(Unknown::Ignored)?;
     let only = own_only(&caller, Resource::UserListing)?;
     let (position, number) = page.position()?;
@@ -102,22 +99,6 @@ pub async fn list(State(ctx): State<Context>, call: Call) -> Answer {
             .map(|profile| UserRow::new(profile, with_meta, with_internal && sees_internal))
             .collect(),
     }))
-}
-
-/// The only user whose rows the caller may list; `None`: all.
-pub fn own_only(caller: &Caller, resource: Resource) -> Result<Option<UserId>, Problem> {
-    match caller.reach(resource, Grant::Read) {
-        Reach::Any => Ok(None),
-        Reach::Own if caller.user().is_some() => Ok(caller.user()),
-        Reach::Own | Reach::None => Err(Problem::missing_privileges()),
-    }
-}
-
-/// A comma list of tags, in the form filters compare.
-pub fn tag_filter(p: &mut Params, name: &str) -> Vec<String> {
-    let text = p.text(name, 1024).or(String::new());
-    let tags = text.split(',').map(|tag| tag.trim().to_lowercase());
-    tags.filter(|tag| !tag.is_empty()).collect()
 }
 
 fn cursor_id(key: &str) -> Result<UserId, Problem> {

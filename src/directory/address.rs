@@ -111,11 +111,7 @@ impl Directory {
         around: Around<&str>,
         limit: usize,
     ) -> Result<Page<AddressEntry>> {
-        let (after, before) = match around {
-            Around::Start => (None, None),
-            Around::After(form) => (Some(form), None),
-            Around::Before(form) => (None, Some(form)),
-        };
+        let (after, before) = around.after_and_before();
         let one_more = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
         let rows = addresses::list(&self.storage, filter, after, before, one_more).await?;
         let total = addresses::count(&self.storage, filter).await?;

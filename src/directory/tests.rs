@@ -1,7 +1,7 @@
 //! Users and addresses against a database.
 
 use super::Directory;
-use super::address::NewAddress;
+use super::address::{AddressFilter, NewAddress};
 use super::user::{Around, NewPassword, NewUser, NewUserAddress, UserFilter};
 use crate::auth::Authenticator;
 use crate::auth::authenticate::Protocol;
@@ -207,5 +207,19 @@ async fn pages_lead_through_all_users_and_back() {
     assert_eq!(directory.list_users(&filter, Around::Start, 9).await.unwrap().total, 3);
     let filter = UserFilter { query: Some("a.x@".into()), ..UserFilter::default() };
     assert_eq!(directory.list_users(&filter, Around::Start, 9).await.unwrap().total, 1);
+    let all = AddressFilter::default();
+    let page = directory.list_all_addresses(&all, Around::Start, 9).await.unwrap();
+    assert_eq!((page.total, page.has_more, page.rows.len()), (5, false, 5));
+    let forms: Vec<&str> = page.rows.iter().map(|row| row.lookup.as_str()).collect();
+    assert!(forms.is_sorted(), "{forms:?}");
+    let around =
+        [(Around::After(forms[1]), &forms[2..4]), (Around::Before(forms[3]), &forms[1..3])];
+    for (around, expected) in around {
+        let page = directory.list_all_addresses(&all, around, 2).await.unwrap();
+        assert!(
+            page.has_more
+                && page.rows.iter().map(|row| row.lookup.as_str()).eq(expected.iter().copied())
+        );
+    }
     store.storage.drop_database().await.unwrap();
 }

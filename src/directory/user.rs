@@ -89,6 +89,17 @@ pub enum Around<T> {
     Before(T),
 }
 
+impl<T> Around<T> {
+    /// The row to read behind, and the row to read in front of.
+    pub(super) fn after_and_before(self) -> (Option<T>, Option<T>) {
+        match self {
+            Self::Start => (None, None),
+            Self::After(row) => (Some(row), None),
+            Self::Before(row) => (None, Some(row)),
+        }
+    }
+}
+
 /// A deletion that was accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deletion {
@@ -242,11 +253,7 @@ impl Directory {
         around: Around<UserId>,
         limit: usize,
     ) -> Result<Page<Profile>> {
-        let (after, before) = match around {
-            Around::Start => (None, None),
-            Around::After(id) => (Some(id), None),
-            Around::Before(id) => (None, Some(id)),
-        };
+        let (after, before) = around.after_and_before();
         let one_more = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
         let found: Vec<UserRecord> =
             users::list(&self.storage, filter, after, before, one_more).await?;

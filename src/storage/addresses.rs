@@ -16,11 +16,12 @@
 use super::Storage;
 use super::error::exists;
 use super::field::{get_id, oid};
+use super::listing::find_around;
 use super::users::lowercase;
 use crate::model::error::{Error, Result};
 use crate::model::id::{AddressId, UserId};
 use crate::model::profile::{AddressEntry, AddressUpdate};
-use bson::{DateTime, Document, doc};
+use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt as _;
 use mongodb::ClientSession;
 
@@ -157,18 +158,9 @@ pub async fn list(
     before: Option<&str>,
     limit: i64,
 ) -> Result<Vec<AddressEntry>> {
-    let mut conditions = vec![filter.document()];
-    if let Some(form) = after {
-        conditions.push(doc! { "addrview": { "$gt": form } });
-    }
-    if let Some(form) = before {
-        conditions.push(doc! { "addrview": { "$lt": form } });
-    }
-    let order = if before.is_some() { -1 } else { 1 };
-    let filter = doc! { "$and": conditions };
-    let addresses = storage.addresses();
-    let found = addresses.find(filter).sort(doc! { "addrview": order }).limit(limit).await?;
-    let documents: Vec<Document> = found.try_collect().await?;
+    let (after, before) = (after.map(Bson::from), before.map(Bson::from));
+    let (addresses, filter) = (storage.addresses(), filter.document());
+    let documents = find_around(&addresses, filter, "addrview", after, before, limit).await?;
     documents.iter().map(read).collect()
 }
 

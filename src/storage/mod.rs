@@ -27,6 +27,7 @@ pub mod message_copy;
 pub mod message_flags;
 pub mod message_removal;
 pub mod messages;
+mod listing;
 pub mod migrations;
 pub mod page;
 pub mod purges;

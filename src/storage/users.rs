@@ -24,12 +24,12 @@
 use super::Storage;
 use super::error::exists;
 use super::field::{get_count, get_id, get_int, int, oid};
+use super::listing::find_around;
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
 use crate::model::profile::{Profile, ProfileUpdate, UserNumber};
 use crate::model::user::User;
-use bson::{DateTime, Document, doc};
-use futures_util::TryStreamExt as _;
+use bson::{Bson, DateTime, Document, doc};
 use mongodb::ClientSession;
 
 /// A password that works for a day beside the real one.
@@ -307,17 +307,9 @@ pub async fn list(
     before: Option<UserId>,
     limit: i64,
 ) -> Result<Vec<UserRecord>> {
-    let mut conditions = vec![filter.document()];
-    if let Some(id) = after {
-        conditions.push(doc! { "_id": { "$gt": oid(id) } });
-    }
-    if let Some(id) = before {
-        conditions.push(doc! { "_id": { "$lt": oid(id) } });
-    }
-    let order = if before.is_some() { -1 } else { 1 };
-    let filter = doc! { "$and": conditions };
-    let found = storage.users().find(filter).sort(doc! { "_id": order }).limit(limit).await?;
-    let documents: Vec<Document> = found.try_collect().await?;
+    let (after, before) = (after.map(oid).map(Bson::from), before.map(oid).map(Bson::from));
+    let (users, filter) = (storage.users(), filter.document());
+    let documents = find_around(&users, filter, "_id", after, before, limit).await?;
     documents.iter().map(read).collect()
 }
 

@@ -191,16 +191,21 @@ fn strings(value: RawBsonRef<'_>) -> Result<Vec<String>> {
     Ok(strings)
 }
 
-/// Reads the row of a document of any projection, copying nothing else.
-pub(crate) fn read_row(document: &RawDocument) -> Result<Row> {
-    let mut row = Row {
+/// A row of which nothing was read yet.
+fn empty_row() -> Row {
+    Row {
         uid: 0,
         mod_seq: 0,
         flags: FlagSet::default(),
         internal_date: 0,
         saved_date: 0,
         octets: 0,
-    };
+    }
+}
+
+/// Reads the row of a document of any projection, copying nothing else.
+pub(crate) fn read_row(document: &RawDocument) -> Result<Row> {
+    let mut row = empty_row();
     for element in document {
         let (key, value) = element.map_err(|error| Error::internal("a broken message", error))?;
         read_row_field(&mut row, key.as_str(), value)?;
@@ -213,14 +218,7 @@ pub(crate) fn read(document: &RawDocument) -> Result<Message> {
     let mut message = Message {
         id: MessageId::from_octets([0; 12]),
         mailbox: MailboxId::from_octets([0; 12]),
-        row: Row {
-            uid: 0,
-            mod_seq: 0,
-            flags: FlagSet::default(),
-            internal_date: 0,
-            saved_date: 0,
-            octets: 0,
-        },
+        row: empty_row(),
         content: ContentHash([0; 32]),
         thread: ThreadId::from_octets([0; 12]),
         prefix: Vec::new(),
