@@ -81,11 +81,9 @@ async fn append(mut imap: ImapClient, numbers: std::ops::Range<usize>) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_thousand_messages_are_each_seen_once() {
-    let store = TestStore::start().await;
-    let user = store.create_user("anna").await;
-    let share = MESSAGES / CONNECTIONS;
+/// Appends that many messages to INBOX over several connections.
+async fn fill(store: &TestStore, messages: usize) {
+    let share = messages / CONNECTIONS;
     let mut writers = Vec::new();
     for writer in 0..CONNECTIONS {
         let imap = store.imap("anna").await;
@@ -94,7 +92,45 @@ async fn three_thousand_messages_are_each_seen_once() {
     for writer in writers {
         within("the messages", writer).await.unwrap();
     }
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_command_for_a_thousand_messages() {
+    const MESSAGES: usize = 1000;
+    let store = TestStore::start().await;
+    store.create_user("anna").await;
+    fill(&store, MESSAGES).await;
+    let mut imap = store.imap("anna").await;
+    imap.ok("SELECT INBOX").await;
+    imap.ok("CREATE copies").await;
+    let copied = imap.ok("UID COPY 1:* copies").await;
+    let code = format!(" 1:{MESSAGES} 1:{MESSAGES}]");
+    assert!(copied.status.contains(&code), "{}", copied.status);
+    let stored = imap.ok("STORE 1:* +FLAGS (\\Seen \\Deleted)").await;
+    assert_eq!(count(&stored, "* "), MESSAGES);
+    let status = imap.ok("STATUS INBOX (MESSAGES UNSEEN DELETED)").await;
+    let expected = format!("(MESSAGES {MESSAGES} UNSEEN 0 DELETED {MESSAGES})");
+    assert!(status.find(&expected).is_some(), "{:?}", status.lines());
+    let expunged = imap.ok("EXPUNGE").await;
+    let gone = expunged.lines().iter().filter(|line| line.ends_with(" EXPUNGE")).count();
+    assert_eq!(gone, MESSAGES);
+    imap.ok("SELECT copies").await;
+    let moved = imap.ok("MOVE 1:* INBOX").await;
+    let code = format!(" 1:{MESSAGES} {}:{}]", MESSAGES + 1, 2 * MESSAGES);
+    assert!(moved.find(&code).is_some() || moved.status.contains(&code), "{}", moved.status);
+    for (mailbox, messages) in [("INBOX", MESSAGES), ("copies", 0)] {
+        let status = imap.ok(&format!("STATUS {mailbox} (MESSAGES UNSEEN)")).await;
+        let expected = format!("(MESSAGES {messages} UNSEEN {messages})");
+        assert!(status.find(&expected).is_some(), "{:?}", status.lines());
+    }
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_thousand_messages_are_each_seen_once() {
+    let store = TestStore::start().await;
+    let user = store.create_user("anna").await;
+    fill(&store, MESSAGES).await;
     let mut imap = store.imap("anna").await;
     let selected = imap.ok("SELECT INBOX").await;
     assert!(selected.find(&format!("* {MESSAGES} EXISTS")).is_some(), "{:?}", selected.lines());
