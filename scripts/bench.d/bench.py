@@ -257,6 +257,19 @@ def measure(server, base):
         for number in share:
             imap.append("INBOX", message(base + 100_000_000 + number))
 
+    # First, before buffers of other rows can hide it; the password's hash is paid by a login before
+    Imap(server.imap).socket.close()
+    before = server.memory_kb()
+    idle = []
+    for _ in range(IDLE):
+        idle.append(Imap(server.imap))
+        idle[-1].command("SELECT INBOX")
+        idle[-1].send(b"i IDLE\r\n")
+        idle[-1].line()
+    time.sleep(1)
+    yield "idle connection", "KB", (server.memory_kb() - before) / len(idle)
+    for connection in idle:
+        connection.socket.close()
     few = COUNT // 5
     yield "LMTP, 1 connection", "msg/s", few / parallel(1, few, deliver)
     yield "LMTP, 8 connections", "msg/s", (COUNT - few) / parallel(8, COUNT - few, deliver)
@@ -271,17 +284,6 @@ def measure(server, base):
     yield "STORE on a range", "msg/s", COUNT / timed(lambda: imap.command(f"UID STORE 1:{COUNT} {flag}"))
     yield "APPEND, 1 connection", "msg/s", few / parallel(1, few, append)
     yield "APPEND, 8 connections", "msg/s", few / parallel(8, few, append)
-    before = server.memory_kb()
-    idle = []
-    for _ in range(IDLE):
-        idle.append(Imap(server.imap))
-        idle[-1].command("SELECT INBOX")
-        idle[-1].send(b"i IDLE\r\n")
-        idle[-1].line()
-    time.sleep(1)
-    yield "idle connection", "KB", (server.memory_kb() - before) / len(idle)
-    for connection in idle:
-        connection.socket.close()
 
 
 def main():
