@@ -72,6 +72,15 @@ impl Random {
         (self.0 >> 33) % bound
     }
 
+    fn change(&mut self) -> FlagChange {
+        let flags = self.flags();
+        match self.below(3) {
+            0 => FlagChange::Add(flags),
+            1 => FlagChange::Remove(flags),
+            _ => FlagChange::Replace(flags),
+        }
+    }
+
     fn flags(&mut self) -> FlagSet {
         let names = ["\\Seen", "\\Deleted", "\\Flagged", "$Junk", "work", "Later"];
         let chosen = self.below(64);
@@ -159,12 +168,7 @@ async fn step(
             models[at].put(flags, appended[0].mod_seq);
         }
         2 | 3 => {
-            let flags = random.flags();
-            let change = match random.below(3) {
-                0 => FlagChange::Add(flags),
-                1 => FlagChange::Remove(flags),
-                _ => FlagChange::Replace(flags),
-            };
+            let change = random.change();
             let top = mod_seq_of(node, user, ids[at]).await;
             let since = (random.below(2) == 0).then(|| top - random.below(top.min(6)));
             let stored = node.store_flags(user, ids[at], &uids, &change, since).await.unwrap();
