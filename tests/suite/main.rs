@@ -22,3 +22,4 @@ mod lmtp;
 mod local;
 mod scale;
 mod tls;
+mod transcripts;

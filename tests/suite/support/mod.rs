@@ -6,6 +6,7 @@ pub mod imap;
 pub mod judge;
 pub mod lmtp;
 pub mod store;
+pub mod transcript;
 
 use std::time::Duration;
 

@@ -1,0 +1,12 @@
+//! Every golden transcript, one file a rule: `tests/golden/<door>/*.transcript`. One of them alone:
+//! `EIDER_TRANSCRIPT=rfc7162 scripts/test transcripts`.
+
+use crate::support::store::TestStore;
+use crate::support::transcript::play_all;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn imap_says_what_the_transcripts_say() {
+    let store = TestStore::start().await;
+    play_all(&store, "imap", store.imap_address()).await;
+    store.stop().await;
+}
