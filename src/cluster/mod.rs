@@ -1,3 +1,4 @@
 //! Many nodes, one truth.
 
+pub mod lease;
 pub mod notifier;

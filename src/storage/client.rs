@@ -127,4 +127,5 @@ collections! {
     changes: "changes",
     subscriptions: "subscriptions",
     settings: "settings",
+    leases: "leases",
 }

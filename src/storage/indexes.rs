@@ -40,6 +40,12 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "tokens", keys: &[("user", 1)], ..PLAIN },
     Index { collection: "tokens", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "limits", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
+    Index {
+        collection: "leases",
+        keys: &[("expires", 1)],
+        ttl_s: Some(super::leases::KEPT_S),
+        ..PLAIN
+    },
     // one mailbox of a name; listing in order of names
     Index { collection: "mailboxes", keys: &[("user", 1), ("name", 1)], unique: true, ..PLAIN },
     Index { collection: "subscriptions", keys: &[("user", 1), ("name", 1)], unique: true, ..PLAIN },

@@ -19,6 +19,7 @@ pub mod contents;
 pub mod error;
 pub mod field;
 pub mod indexes;
+pub mod leases;
 mod listing;
 pub mod local;
 mod local_program;
