@@ -294,6 +294,7 @@ async fn store(
         flags: upload.flags.clone(),
         internal_date: upload.internal_date,
         meta: upload.meta.clone(),
+        info: None,
     };
     let appended = ctx.mailstore.append(user, mailbox.id, vec![message]).await?;
     let appended = appended

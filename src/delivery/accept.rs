@@ -131,6 +131,7 @@ impl Delivery {
             flags: FlagSet::default(),
             internal_date: arrival.now,
             meta: None,
+            info: None,
         };
         Ok(Target { user, mailbox: inbox.id, message })
     }

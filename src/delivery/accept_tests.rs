@@ -9,7 +9,7 @@ use crate::model::address::EmailAddress;
 use crate::model::error::Error;
 use crate::model::mailbox::MailboxName;
 use crate::model::transaction::{ForwardPath, MailTransaction};
-use crate::model::user::User;
+use crate::model::user::{User, UserRules};
 use crate::storage::field::new_id;
 use crate::storage::testing::{counts, set_user, storage};
 use crate::tasks::Tasks;
@@ -25,6 +25,7 @@ fn recipient(name: &str) -> Recipient {
         used_octets: 0,
         disabled: false,
         suspended: false,
+        rules: UserRules::default(),
     };
     Recipient { path: ForwardPath { address }, user }
 }

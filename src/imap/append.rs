@@ -42,6 +42,7 @@ impl Session {
             flags: append.flags,
             internal_date,
             meta: None,
+            info: None,
         };
         let appended = mailstore.append(user, mailbox.id, vec![message]).await;
         let appended = appended.map_err(Failure::Target)?;

@@ -46,6 +46,8 @@ pub struct NewMessage {
     pub internal_date: TimeMs,
     /// JSON text of the API caller.
     pub meta: Option<String>,
+    /// JSON text of `delivery::info`: where it came from and went to.
+    pub info: Option<String>,
 }
 /// One recipient of a message that goes to several mailboxes.
 #[derive(Clone, Debug)]

@@ -49,7 +49,14 @@ impl Stand {
     async fn message(&self, content: impl Into<Bytes>) -> NewMessage {
         let prepared = self.store.prepare(content.into()).await.unwrap();
         let flags = FlagSet::from_names(["\\Seen"]);
-        NewMessage { prepared, prefix: Bytes::new(), flags, internal_date: 0, meta: None }
+        NewMessage {
+            prepared,
+            prefix: Bytes::new(),
+            flags,
+            internal_date: 0,
+            meta: None,
+            info: None,
+        }
     }
 
     async fn append(&self, mailbox: MailboxId, content: impl Into<Bytes>) -> NewMessage {

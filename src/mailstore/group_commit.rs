@@ -326,6 +326,7 @@ impl Batch {
                     prefix: message.prefix.clone(),
                     structure: Arc::clone(&message.prepared.structure),
                     meta: message.meta.clone(),
+                    info: message.info.clone(),
                 });
                 appended.push(Appended {
                     id: *id,

@@ -60,7 +60,7 @@ fn message(number: u64, flags: FlagSet) -> NewMessage {
     let hash = ContentHash(*blake3::hash(&content).as_bytes());
     let prepared = Prepared { content, hash, structure: Arc::new(Structure::default()) };
     let internal_date = i64::try_from(number).unwrap() * 1000;
-    NewMessage { prepared, prefix: Bytes::new(), flags, internal_date, meta: None }
+    NewMessage { prepared, prefix: Bytes::new(), flags, internal_date, meta: None, info: None }
 }
 
 struct Random(u64);

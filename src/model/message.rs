@@ -52,4 +52,6 @@ pub struct Message {
     pub summary: Summary,
     /// Metadata given by the API caller, JSON text; unless asked for, `None`.
     pub meta: Option<String>,
+    /// Where it came from and went to, JSON text; read with `meta`.
+    pub info: Option<String>,
 }

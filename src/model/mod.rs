@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod error;
+pub mod filter;
 pub mod flag;
 pub mod id;
 pub mod limits;
@@ -12,7 +13,9 @@ pub mod mailbox;
 pub mod message;
 pub mod principal;
 pub mod profile;
+pub mod queue;
 pub mod structure;
+pub mod target;
 pub mod transaction;
 pub mod uid;
 pub mod user;

@@ -1,6 +1,8 @@
 //! Users as the operations need them.
 
 use super::id::UserId;
+use super::message::TimeMs;
+use super::target::ForwardTarget;
 
 /// What delivery and login need to know of a user.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,4 +21,27 @@ pub struct User {
     pub disabled: bool,
     /// May not log in.
     pub suspended: bool,
+    /// What happens to his mail.
+    pub rules: UserRules,
+}
+
+/// What delivery and submission need to know of a user's wishes and limits.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct UserRules {
+    /// 0 (all is spam) to 100 (nothing is).
+    pub spam_level: u64,
+    /// Tags, lowercase: they choose lists of domains.
+    pub tags: Vec<String>,
+    /// Where all his mail is forwarded to.
+    pub targets: Vec<ForwardTarget>,
+    /// The server his outgoing mail goes through, instead of the recipients' own.
+    pub relay: Option<ForwardTarget>,
+    /// He has an autoreply that is switched on.
+    pub has_autoreply: bool,
+    /// Messages forwarded in 24 hours; 0 is the store's default.
+    pub forwards_max: u64,
+    /// Recipients in 24 hours; 0 is the store's default.
+    pub recipients_max: u64,
+    /// Audits of his mail run until then; 0: none.
+    pub audited_until_ms: TimeMs,
 }

@@ -36,6 +36,7 @@ pub mod rate_limits;
 pub mod record;
 pub mod regex;
 pub mod subscriptions;
+pub mod target;
 pub mod tokens;
 pub mod transaction;
 pub mod usage;

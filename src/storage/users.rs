@@ -15,6 +15,9 @@
 //! | `tags`, `tagsview` | list of text | as given; lowercase for filters |
 //! | `fromWhitelist`, `disabledScopes` | list of text | |
 //! | `metaData`, `internalData` | text | JSON of the owner, of the operator |
+//! | `targets`, `mtaRelay` | list of, one `{type, value}` | forwarding; outgoing relay ([`super::target`]) |
+//! | `autoreply` | bool | written with the autoreply |
+//! | `auditedUntil` | date | end of the last audit of his mail |
 //! | `disabled`, `suspended`, `activated` | bool | may not receive or log in; may not log in; complete |
 //! | `created` | date | |
 //!
@@ -25,10 +28,11 @@ use super::Storage;
 use super::error::exists;
 use super::field::{get_count, get_id, get_int, int, oid};
 use super::listing::find_around;
+use super::target::{get_target, get_targets};
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
 use crate::model::profile::{Profile, ProfileUpdate, UserNumber};
-use crate::model::user::User;
+use crate::model::user::{User, UserRules};
 use bson::{Bson, DateTime, Document, doc};
 use mongodb::ClientSession;
 
@@ -127,6 +131,7 @@ fn read(document: &Document) -> Result<UserRecord> {
         used_octets: get_count(document, "storageUsed"),
         disabled,
         suspended,
+        rules: read_rules(document),
     };
     let password = text(document, "password");
     let profile = Profile {
@@ -146,6 +151,23 @@ fn read(document: &Document) -> Result<UserRecord> {
     };
     let auth_version = get_int(document, "authVersion");
     Ok(UserRecord { profile, password, temp_password, auth_version, disabled, suspended })
+}
+
+fn read_rules(document: &Document) -> UserRules {
+    let value = |number: UserNumber| match document.contains_key(number.name()) {
+        true => get_count(document, number.name()),
+        false => number.default_value(),
+    };
+    UserRules {
+        spam_level: value(UserNumber::SpamLevel),
+        tags: texts(document, "tagsview"),
+        targets: get_targets(document, "targets"),
+        relay: document.get_document("mtaRelay").ok().and_then(get_target),
+        has_autoreply: flag(document, "autoreply"),
+        forwards_max: value(UserNumber::Forwards),
+        recipients_max: value(UserNumber::Recipients),
+        audited_until_ms: millis(document, "auditedUntil"),
+    }
 }
 
 /// The fields that an update sets.

@@ -27,6 +27,7 @@ fn message() -> Message {
         tree: Vec::new(),
         summary: Summary { subject: "Hi".into(), references, ..Summary::default() },
         meta: None,
+        info: None,
     }
 }
 

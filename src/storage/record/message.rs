@@ -16,6 +16,7 @@
 //! | `tree` | binary | MIME tree (`codec::mime::tree`) |
 //! | `sum` | sub-document | what lists show (`record::summary`) |
 //! | `meta` | string | JSON text of the API caller; absent if none |
+//! | `info` | string | JSON text of `delivery::info`: where it came from and went to; absent if none |
 
 use crate::codec::mime::tree;
 use crate::model::error::{Error, Result};
@@ -51,6 +52,8 @@ pub struct NewRow {
     pub structure: Arc<Structure>,
     /// JSON text of the API caller.
     pub meta: Option<String>,
+    /// JSON text of where it came from.
+    pub info: Option<String>,
 }
 
 /// Which parts of the message document are read beside the row, the ids and the prefix.
@@ -66,7 +69,7 @@ pub struct Fields {
     pub tree: bool,
     /// `Message::summary`
     pub summary: bool,
-    /// `Message::meta`
+    /// `Message::meta` and `Message::info`
     pub meta: bool,
 }
 
@@ -97,6 +100,7 @@ pub(crate) fn projection(fields: Fields) -> Document {
         (fields.tree, "tree"),
         (fields.summary, "sum"),
         (fields.meta, "meta"),
+        (fields.meta, "info"),
     ];
     for (_, name) in optional.into_iter().filter(|(wanted, _)| *wanted) {
         projection.insert(name, 1);
@@ -137,6 +141,9 @@ pub(crate) fn write(new: &NewRow) -> RawDocumentBuf {
     document.append(cstr!("sum"), write_summary(&new.structure.summary));
     if let Some(meta) = &new.meta {
         document.append(cstr!("meta"), meta.as_str());
+    }
+    if let Some(info) = &new.info {
+        document.append(cstr!("info"), info.as_str());
     }
     document
 }
@@ -228,6 +235,7 @@ pub(crate) fn read(document: &RawDocument) -> Result<Message> {
         tree: Vec::new(),
         summary: Summary::default(),
         meta: None,
+        info: None,
     };
     for element in document {
         let (key, value) = element.map_err(|error| Error::internal("a broken message", error))?;
@@ -256,6 +264,7 @@ fn read_field(message: &mut Message, key: &str, value: RawBsonRef<'_>) -> Result
                 value.as_document().map(read_summary).transpose()?.unwrap_or_default();
         }
         "meta" => message.meta = value.as_str().map(str::to_owned),
+        "info" => message.info = value.as_str().map(str::to_owned),
         _ => read_row_field(&mut message.row, key, value)?,
     }
     Ok(())
