@@ -185,8 +185,9 @@ async fn open_doors(
 ) -> anyhow::Result<(Addresses, Option<PathBuf>)> {
     let mut addresses = Addresses::default();
     let mut root_token_file = None;
+    let notifier = Notifier::start(operations.storage.clone(), &operations.tasks);
     if config.roles.contains(&Role::Imap) {
-        open_imap(config, operations, acceptor, &mut addresses)?;
+        open_imap(config, operations, (acceptor, notifier), &mut addresses)?;
     }
     if config.roles.contains(&Role::Lmtp) {
         open_lmtp(config, operations, acceptor, &mut addresses)?;
@@ -237,14 +238,13 @@ fn bind(
 fn open_imap(
     config: &Config,
     operations: &Operations,
-    acceptor: &TlsAcceptor,
+    (acceptor, notifier): (&TlsAcceptor, Notifier),
     addresses: &mut Addresses,
 ) -> anyhow::Result<()> {
     let settings = config.imap.clone();
     let (listeners, plain, tls) = bind(&settings.listen, &settings.listen_tls, acceptor)?;
     (addresses.imap, addresses.imap_tls) = (plain, tls);
     let permits = Permits::new(settings.connections_max, b"* BYE [LIMIT] too many connections\r\n");
-    let notifier = Notifier::start(operations.storage.clone(), &operations.tasks);
     let context = imap::Context::new(
         operations.mailstore.clone(),
         operations.authenticator.clone(),

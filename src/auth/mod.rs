@@ -3,6 +3,7 @@
 pub mod authenticate;
 pub mod name;
 pub mod password;
+mod standing;
 pub mod throttle;
 pub mod token;
 

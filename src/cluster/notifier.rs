@@ -39,6 +39,7 @@ struct Inner {
 struct Tables {
     mailboxes: HashMap<(UserId, MailboxId), signal::Sender<()>>,
     users: HashMap<UserId, signal::Sender<()>>,
+    sessions: HashMap<UserId, signal::Sender<()>>,
 }
 
 /// What is subscribed to.
@@ -46,6 +47,7 @@ struct Tables {
 enum Topic {
     Mailbox(UserId, MailboxId),
     User(UserId),
+    Sessions(UserId),
 }
 
 /// Wakes one session; dropped, it is forgotten.
@@ -77,16 +79,25 @@ impl Notifier {
         Subscription { inner, topic: Topic::Mailbox(user, mailbox), receiver }
     }
 
-    /// Subscribes to all mailboxes of a user.
+    /// Subscribes to all mailboxes of a user, his subscriptions and annotations.
     pub fn subscribe_user(&self, user: UserId) -> Subscription {
         let receiver = receiver(&mut self.inner.lock().users, user);
         Subscription { inner: Arc::clone(&self.inner), topic: Topic::User(user), receiver }
     }
 
+    /// Subscribes to the end of a user's sessions: rung by `Directory` when a password changes, a user
+    /// is disabled, suspended, deleted or logged out by the API. Whoever is woken asks
+    /// `Authenticator::reason_to_end` and says good-bye if there is one. For every session of a
+    /// person: IMAP, POP3, the API's event stream.
+    pub fn subscribe_sessions(&self, user: UserId) -> Subscription {
+        let receiver = receiver(&mut self.inner.lock().sessions, user);
+        Subscription { inner: Arc::clone(&self.inner), topic: Topic::Sessions(user), receiver }
+    }
+
     /// Wakes up since the start, and topics subscribed to, for the metrics.
     pub fn census(&self) -> (u64, usize) {
         let tables = self.inner.lock();
-        let topics = tables.mailboxes.len() + tables.users.len();
+        let topics = tables.mailboxes.len() + tables.users.len() + tables.sessions.len();
         (self.inner.wakes.load(Ordering::Relaxed), topics)
     }
 
@@ -128,8 +139,14 @@ impl Inner {
 
     fn wake(&self, ring: Ring) {
         let tables = self.lock();
-        let mailbox = tables.mailboxes.get(&(ring.user, ring.mailbox));
-        for sender in mailbox.into_iter().chain(tables.users.get(&ring.user)) {
+        let (narrow, wide) = match ring {
+            Ring::Mailbox(user, mailbox) => {
+                (tables.mailboxes.get(&(user, mailbox)), tables.users.get(&user))
+            }
+            Ring::User(user) => (None, tables.users.get(&user)),
+            Ring::Sessions(user) => (tables.sessions.get(&user), None),
+        };
+        for sender in narrow.into_iter().chain(wide) {
             self.wakes.fetch_add(1, Ordering::Relaxed);
             sender.send_replace(());
         }
@@ -137,7 +154,8 @@ impl Inner {
 
     fn wake_all(&self) {
         let tables = self.lock();
-        for sender in tables.mailboxes.values().chain(tables.users.values()) {
+        let users = tables.users.values().chain(tables.sessions.values());
+        for sender in tables.mailboxes.values().chain(users) {
             sender.send_replace(());
         }
     }
@@ -168,6 +186,7 @@ impl Drop for Subscription {
         match self.topic {
             Topic::Mailbox(user, mailbox) => forget(&mut tables.mailboxes, (user, mailbox)),
             Topic::User(user) => forget(&mut tables.users, user),
+            Topic::Sessions(user) => forget(&mut tables.sessions, user),
         }
     }
 }

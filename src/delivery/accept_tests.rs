@@ -25,6 +25,7 @@ fn recipient(name: &str) -> Recipient {
         used_octets: 0,
         disabled: false,
         suspended: false,
+        session_epoch: 0,
         rules: UserRules::default(),
     };
     Recipient { path: ForwardPath { address }, user }

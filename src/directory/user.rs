@@ -7,6 +7,7 @@ use crate::model::error::{Error, Result};
 use crate::model::id::{ObjectId, UserId};
 use crate::model::profile::{AddressEntry, Page, Profile, ProfileUpdate};
 use crate::model::user::User;
+use crate::storage::changes::{self, Doorbell};
 use crate::storage::field::new_id;
 use crate::storage::users::{NewUserRecord, PasswordUpdate, TempPassword, UserRecord};
 use crate::storage::{addresses, purges, tokens, transaction, users};
@@ -279,7 +280,32 @@ impl Directory {
         };
         let closes = update.suspended == Some(true) || update.disabled == Some(true);
         passwords.ends_tokens |= closes;
-        users::update(&self.storage, user, &update, &passwords, now).await
+        let ends = passwords.ends_tokens || update.disabled_scopes.is_some();
+        users::update(&self.storage, user, &update, &passwords, now).await?;
+        if ends {
+            self.ring_sessions(user).await;
+        }
+        Ok(())
+    }
+
+    /// Ends a user's sessions of all protocols on all nodes, not his tokens. `reason`: what their
+    /// clients are told, may be empty.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`.
+    pub async fn end_sessions(&self, user: UserId, reason: &str) -> Result<()> {
+        users::end_sessions(&self.storage, user, reason).await?;
+        self.ring_sessions(user).await;
+        Ok(())
+    }
+
+    /// Has a user's sessions on all nodes look whether they may go on, after a commit that may end
+    /// them. A bell that does not ring is no failure: they look by themselves every few minutes.
+    pub(super) async fn ring_sessions(&self, user: UserId) {
+        let now = self.clock.now_ms();
+        if let Err(error) = changes::ring(&self.storage, user, Doorbell::Sessions, now).await {
+            tracing::warn!(user.id = %user, %error, "sessions end later than they should");
+        }
     }
 
     /// Makes a temporary password that works for a day beside the real one; over the API only.
@@ -322,6 +348,7 @@ impl Directory {
             addresses::delete_of_user(&self.storage, session, user).await
         })
         .await?;
+        self.ring_sessions(user).await;
         tracing::info!(user.id = %user, "user deleted");
         let directory = self.clone();
         self.mailstore.tasks().spawn("purge", async move {

@@ -102,7 +102,8 @@ impl Session {
         let permit = self.context.users.enter(user.id)?;
         let span = tracing::Span::current();
         span.record("user.id", tracing::field::display(user.id));
-        self.login = Some(Login::new(user, permit));
+        let ends = self.context.notifier.subscribe_sessions(user.id);
+        self.login = Some(Login::new(user, ends, permit));
         let names = capabilities(self);
         Ok(Reply::ok("Logged in").with(ResponseCode::Capability(names)))
     }

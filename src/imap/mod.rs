@@ -31,6 +31,7 @@ mod store;
 mod sync;
 mod uid_chunks;
 mod user_sessions;
+mod wait;
 
 use crate::auth::Authenticator;
 use crate::clock::Clock;

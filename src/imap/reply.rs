@@ -61,6 +61,8 @@ pub enum Failure {
     Refused(Reply),
     /// The session ends.
     Bye(&'static str),
+    /// The session ends for a reason that is not known beforehand.
+    Ended(String),
     /// The connection is broken, or nothing more may be written on it.
     Connection(io::Error),
 }
@@ -70,7 +72,7 @@ impl Failure {
     pub fn unless_fatal(self) -> Result<(), Self> {
         match self {
             Self::Meaning(_) | Self::Target(_) | Self::Refused(_) => Ok(()),
-            Self::Bye(_) | Self::Connection(_) => Err(self),
+            Self::Bye(_) | Self::Ended(_) | Self::Connection(_) => Err(self),
         }
     }
 }

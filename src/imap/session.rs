@@ -56,13 +56,17 @@ impl Enabled {
 pub struct Login {
     /// The user.
     pub user: User,
+    /// Rings when it may have to end.
+    pub(super) ends: Subscription,
+    /// When it was last looked at.
+    pub(super) checked: Instant,
     _permit: UserPermit,
 }
 
 impl Login {
     /// A user with his place among the user's sessions.
-    pub const fn new(user: User, permit: UserPermit) -> Self {
-        Self { user, _permit: permit }
+    pub fn new(user: User, ends: Subscription, permit: UserPermit) -> Self {
+        Self { user, ends, checked: Instant::now(), _permit: permit }
     }
 }
 
@@ -141,12 +145,13 @@ pub async fn run(context: Context, stream: Stream, stop: CancellationToken) {
     );
     drop(_entered);
     let bye = match served {
-        Ok(End::Bye(text)) => Some(text),
-        Err(_) => Some("Internal error"),
+        Ok(End::Bye(text)) => Some(text.to_owned()),
+        Ok(End::Ended(text)) => Some(text),
+        Err(_) => Some("Internal error".to_owned()),
         Ok(End::Logout | End::Closed | End::Broken(_)) => None,
     };
     if let Some(text) = bye {
-        session.writer().status(None, Condition::Bye, None, text);
+        session.writer().status(None, Condition::Bye, None, &text);
     }
     session.stream.close().await;
 }
@@ -156,6 +161,7 @@ enum End {
     Logout,
     Closed,
     Bye(&'static str),
+    Ended(String),
     Broken(io::Error),
 }
 
@@ -165,7 +171,21 @@ impl End {
             Self::Logout => "logout".into(),
             Self::Closed => "closed by client".into(),
             Self::Bye(text) => (*text).into(),
+            Self::Ended(text) => text.clone().into(),
             Self::Broken(error) => error.to_string().into(),
+        }
+    }
+}
+
+impl End {
+    /// What a failure that ends the session makes of it.
+    fn of(failure: Failure) -> Self {
+        match failure {
+            Failure::Connection(error) => error.into(),
+            Failure::Bye(text) => Self::Bye(text),
+            Failure::Ended(text) => Self::Ended(text),
+            Failure::Refused(reply) => Self::Ended(reply.text.into_owned()),
+            Failure::Meaning(error) | Failure::Target(error) => Self::Ended(error.to_string()),
         }
     }
 }
@@ -208,11 +228,10 @@ impl Session {
             match self.framer.next_frame() {
                 Frame::Incomplete => {
                     self.stream.flush().await?;
-                    if self.stop.is_cancelled() {
-                        return Ok(End::Bye("The server is shutting down"));
-                    }
-                    if !self.read().await? {
-                        return Ok(End::Closed);
+                    match self.wait_for_command().await {
+                        Ok(true) => {}
+                        Ok(false) => return Ok(End::Closed),
+                        Err(failure) => return Err(End::of(failure)),
                     }
                 }
                 Frame::Literal(literal) => self.take_literal(&literal),
@@ -298,6 +317,8 @@ impl Session {
                 _ => "Not in this state",
             };
             Err(Reply::bad(text).into())
+        } else if let Err(failure) = self.check_standing_if_due().await {
+            Err(failure)
         } else if matches!(tagged.command, Command::Idle) {
             // Not boxed with the others: an idle session holds the future of this alone.
             self.idle().await
@@ -308,8 +329,7 @@ impl Session {
             Ok(reply) | Err(Failure::Refused(reply)) => reply,
             Err(Failure::Meaning(error)) => status_line::reply_of(&error),
             Err(Failure::Target(error)) => status_line::reply_of_target(&error),
-            Err(Failure::Connection(error)) => return Err(error.into()),
-            Err(Failure::Bye(text)) => return Err(End::Bye(text)),
+            Err(fatal) => return Err(End::of(fatal)),
         };
         measure(rule.name, reply.status, started.elapsed());
         self.answer(Some(&tagged.tag), &reply);

@@ -25,6 +25,9 @@ pub struct Settings {
     /// Seconds a logged-in client may be silent; RFC 9051 §5.4 asks for 1800 at least. Default
     /// 1800.
     pub idle_timeout_s: u64,
+    /// Seconds between two `* OK Still here` to a client in IDLE, so that address translators do not
+    /// forget the connection; 0: none. Default 120.
+    pub idle_heartbeat_s: u64,
 }
 
 impl Default for Settings {
@@ -38,6 +41,7 @@ impl Default for Settings {
             plaintext_auth_from: Network::loopback(),
             login_timeout_s: 60,
             idle_timeout_s: 1800,
+            idle_heartbeat_s: 120,
         }
     }
 }

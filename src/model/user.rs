@@ -21,6 +21,8 @@ pub struct User {
     pub disabled: bool,
     /// May not log in.
     pub suspended: bool,
+    /// Generation of his sessions: it grows with every change that ends them.
+    pub session_epoch: i64,
     /// What happens to his mail.
     pub rules: UserRules,
 }

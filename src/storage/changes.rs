@@ -5,9 +5,11 @@
 //! | `_id` | ObjectId | |
 //! | `user`, `mailbox` | ObjectId | whose, where |
 //! | `mod_seq` | int64 | the ModSeq the transaction gave; one document for each |
-//! | `kind` | string | [`Kind`] |
+//! | `kind` | string | [`Kind`], or [`Doorbell`] |
 //! | `uids` | array of int64 | `[first, last, first, last, …]` |
 //! | `created` | date | removed [`CHANGES_DAYS`](crate::model::limits::CHANGES_DAYS) days later |
+//!
+//! A [`Doorbell`] is a document of `user`, `kind` and `created` alone: it only rings.
 //!
 //! Indexes: `{user, mailbox, mod_seq}`, TTL on `created`. The change stream over the inserts is the
 //! doorbell of
@@ -48,6 +50,28 @@ impl Kind {
             Self::Create => "create",
             Self::Update => "update",
             Self::Delete => "delete",
+        }
+    }
+}
+
+/// What rings for a user without being a change of a mailbox.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Doorbell {
+    /// His sessions have to look whether they may go on.
+    Sessions,
+    /// Subscriptions of names without a mailbox.
+    Subscriptions,
+    /// Annotations of his mailboxes or of the server.
+    Metadata,
+}
+
+impl Doorbell {
+    /// The stored word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Subscriptions => "subscriptions",
+            Self::Metadata => "metadata",
         }
     }
 }
@@ -93,5 +117,15 @@ pub async fn insert(
         return Ok(());
     }
     storage.changes().insert_many(changes.iter().map(record)).session(session).await?;
+    Ok(())
+}
+
+/// Rings for a user on every node, after what is to be looked at is committed. One round trip.
+///
+/// # Errors
+/// `Unavailable`: whoever waits for it looks by himself a little later.
+pub async fn ring(storage: &Storage, user: UserId, bell: Doorbell, now_ms: i64) -> Result<()> {
+    let record = doc! { "user": oid(user), "kind": bell.name(), "created": date(now_ms) };
+    storage.changes().insert_one(record).await?;
     Ok(())
 }

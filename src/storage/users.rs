@@ -9,7 +9,8 @@
 //! | `password` | text | hash; empty: cannot log in |
 //! | `tempPassword` | `{password, validAfter, created}` | a second one for a day, after a reset |
 //! | `passwordChange` | date | when it was last set |
-//! | `authVersion` | int64 | grows with every change that ends tokens |
+//! | `authVersion` | int64 | grows with every change that ends tokens and sessions |
+//! | `sessionVersion`, `logoutReason` | int64, text | grows when sessions alone are ended; what they are told |
 //! | `quota`, `storageUsed` | int64, octets | 0 is no limit; `storageUsed` moves in `mailstore`'s transactions |
 //! | [`UserNumber`] names | int64 | limits; 0 is the default |
 //! | `tags`, `tagsview` | list of text | as given; lowercase for filters |
@@ -62,6 +63,8 @@ pub struct UserRecord {
     pub disabled: bool,
     /// May not log in.
     pub suspended: bool,
+    /// Why his sessions were ended the last time, for them; may be empty.
+    pub logout_reason: String,
 }
 
 /// A user to insert.
@@ -131,6 +134,7 @@ fn read(document: &Document) -> Result<UserRecord> {
         used_octets: get_count(document, "storageUsed"),
         disabled,
         suspended,
+        session_epoch: get_int(document, "authVersion") + get_int(document, "sessionVersion"),
         rules: read_rules(document),
     };
     let password = text(document, "password");
@@ -150,7 +154,15 @@ fn read(document: &Document) -> Result<UserRecord> {
         created_ms: millis(document, "created"),
     };
     let auth_version = get_int(document, "authVersion");
-    Ok(UserRecord { profile, password, temp_password, auth_version, disabled, suspended })
+    Ok(UserRecord {
+        profile,
+        password,
+        temp_password,
+        auth_version,
+        disabled,
+        suspended,
+        logout_reason: text(document, "logoutReason"),
+    })
 }
 
 fn read_rules(document: &Document) -> UserRules {
@@ -365,6 +377,7 @@ pub async fn update(
     }
     if passwords.ends_tokens || passwords.password.is_some() {
         change.insert("$inc", doc! { "authVersion": 1_i64 });
+        set.insert("logoutReason", "");
     }
     if !set.is_empty() {
         change.insert("$set", set);
@@ -436,6 +449,22 @@ pub async fn recount(
     let update = users.find_one_and_update(doc! { "_id": oid(user) }, set).session(session);
     let before = update.await?.ok_or(Error::NotFound { what: "user" })?;
     Ok((octets, get_count(&before, "storageUsed")))
+}
+
+/// Ends a user's sessions, not his tokens, with a reason for them: one round trip. The doorbell is
+/// [`super::changes::ring`].
+///
+/// # Errors
+/// `NotFound` user, `Unavailable`.
+pub async fn end_sessions(storage: &Storage, user: UserId, reason: &str) -> Result<()> {
+    let change = doc! {
+        "$inc": { "sessionVersion": 1_i64 }, "$set": { "logoutReason": reason },
+    };
+    let updated = storage.users().update_one(doc! { "_id": oid(user) }, change).await?;
+    if updated.matched_count == 0 {
+        return Err(Error::NotFound { what: "user" });
+    }
+    Ok(())
 }
 
 /// Removes a user inside a transaction; whether there was one.

@@ -1,26 +1,25 @@
-//! The doorbell: a change stream over the inserts into `changes`, cut down to who, where and which
-//! ModSeq.
+//! The doorbell: a change stream over the inserts into `changes`, cut down to who and where.
 
 use crate::model::error::{Error, Result};
 use crate::model::id::{MailboxId, UserId};
-use crate::model::uid::ModSeq;
 use crate::storage::Storage;
-use crate::storage::field::{get_count, get_id};
+use crate::storage::changes::Doorbell;
+use crate::storage::field::get_id;
 use bson::{Document, doc};
 use futures_util::StreamExt;
 use mongodb::change_stream::ChangeStream;
 use mongodb::change_stream::event::ChangeStreamEvent;
 use std::time::Duration;
 
-/// Something was committed to a mailbox.
+/// Something was committed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ring {
-    /// Whose.
-    pub user: UserId,
-    /// Where.
-    pub mailbox: MailboxId,
-    /// Which.
-    pub mod_seq: ModSeq,
+pub enum Ring {
+    /// To a mailbox of a user.
+    Mailbox(UserId, MailboxId),
+    /// To a user: his sessions must look whether they may go on.
+    Sessions(UserId),
+    /// To a user: subscriptions, annotations.
+    User(UserId),
 }
 
 /// An open stream of rings; it begins at the time it was opened.
@@ -38,7 +37,7 @@ pub async fn open(storage: &Storage) -> Result<Watch> {
         doc! { "$match": { "operationType": "insert" } },
         doc! { "$project": {
             "operationType": 1, "ns": 1,
-            "fullDocument.user": 1, "fullDocument.mailbox": 1, "fullDocument.mod_seq": 1,
+            "fullDocument.user": 1, "fullDocument.mailbox": 1, "fullDocument.kind": 1,
         } },
     ];
     let stream =
@@ -57,11 +56,13 @@ impl Watch {
                 return Err(Error::Unavailable { reason: "the change stream ended", source: None });
             };
             let Some(change) = event?.full_document else { continue };
-            return Ok(Ring {
-                user: get_id(&change, "user")?,
-                mailbox: get_id(&change, "mailbox")?,
-                mod_seq: get_count(&change, "mod_seq"),
-            });
+            let user = get_id(&change, "user")?;
+            if change.contains_key("mailbox") {
+                return Ok(Ring::Mailbox(user, get_id(&change, "mailbox")?));
+            }
+            let is_sessions =
+                change.get_str("kind").is_ok_and(|kind| kind == Doorbell::Sessions.name());
+            return Ok(if is_sessions { Ring::Sessions(user) } else { Ring::User(user) });
         }
     }
 }

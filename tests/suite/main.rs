@@ -21,5 +21,6 @@ mod judges;
 mod lmtp;
 mod local;
 mod scale;
+mod sessions;
 mod tls;
 mod transcripts;
