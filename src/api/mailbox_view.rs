@@ -112,6 +112,7 @@ mod tests {
             encrypt_messages: false,
             retention_ms: Some(0),
             keywords: Vec::new(),
+            acl: Default::default(),
         }
     }
 

@@ -1,23 +1,30 @@
 //! COPY and MOVE (RFC 9051 §6.4.7, §6.4.8, RFC 4315 §3, RFC 6851).
 
 use super::reply::{Outcome, Reply};
+use super::rights::permitted_flags;
 use super::session::Session;
 use crate::codec::imap::response_code::ResponseCode;
 use crate::codec::imap::sequence_set::SequenceSet;
 use crate::mailstore::copy::Copied;
+use crate::model::rights::Rights;
 use crate::model::uid::UidSet;
+
+/// The rights on the mailbox that messages are moved from.
+const MOVING: Rights = Rights::READ.with(Rights::DELETE_MESSAGES).with(Rights::EXPUNGE);
 
 impl Session {
     /// COPY: all or none.
     pub async fn copy(&mut self, uid: bool, set: &SequenceSet, target: &str) -> Outcome {
-        let user = self.user()?;
         let target = self.find_target(target).await?;
-        let (source, uids) = (self.opened()?.id, self.resolve(set, uid)?);
+        let opened = self.opened_with(Rights::READ)?;
+        let (source, uids) = ((opened.owner, opened.id), self.resolve(set, uid)?);
         self.refuse_expunged(uid, &uids).await?;
         if uids.is_empty() {
             return Ok(Reply::ok("Nothing to copy"));
         }
-        let copied = self.context.mailstore.copy(user, source, &uids, target.id).await?;
+        let (flags, target) = (permitted_flags(target.rights), target.mailbox);
+        let target = (target.user, target.id);
+        let copied = self.context.mailstore.copy_to(source, &uids, target, flags).await?;
         Ok(match copy_uid(&copied) {
             Some(code) => Reply::ok("Copied").with(code),
             None => Reply::ok("Nothing copied"),
@@ -26,15 +33,18 @@ impl Session {
 
     /// MOVE: COPYUID comes untagged, before the EXPUNGE responses (RFC 6851 §4.3).
     pub async fn move_messages(&mut self, uid: bool, set: &SequenceSet, target: &str) -> Outcome {
-        let user = self.user()?;
         let target = self.find_target(target).await?;
         self.refuse_read_only()?;
-        let (source, uids) = (self.opened()?.id, self.resolve(set, uid)?);
+        // RFC 6851 §4.4: it is a COPY, STORE of \Deleted and EXPUNGE
+        let opened = self.opened_with(MOVING)?;
+        let (source, uids) = ((opened.owner, opened.id), self.resolve(set, uid)?);
         self.refuse_expunged(uid, &uids).await?;
         if uids.is_empty() {
             return Ok(Reply::ok("Nothing to move"));
         }
-        let moved = self.context.mailstore.move_messages(user, source, &uids, target.id).await?;
+        let (flags, target) = (permitted_flags(target.rights), target.mailbox);
+        let target = (target.user, target.id);
+        let moved = self.context.mailstore.move_to(source, &uids, target, flags).await?;
         if let Some(code) = copy_uid(&moved) {
             self.untagged_ok(Some(&code), "Moved");
         }

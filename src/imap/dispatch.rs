@@ -68,6 +68,7 @@ impl Session {
         let after = After::of(&command);
         let (had_condstore, was_selected) = (self.enabled.condstore, self.opened.is_some());
         let is_select = rule.name == "SELECT" || rule.name == "EXAMINE";
+        self.refresh_rights().await?;
         let outcome = self.handle(tag, command).await;
         if !had_condstore
             && self.enabled.condstore

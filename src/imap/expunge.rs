@@ -3,13 +3,14 @@
 use super::reply::{Outcome, Reply};
 use super::session::Session;
 use crate::codec::imap::sequence_set::SequenceSet;
+use crate::model::rights::Rights;
 
 impl Session {
     /// EXPUNGE, or UID EXPUNGE of a set.
     pub async fn expunge(&mut self, set: Option<&SequenceSet>) -> Outcome {
-        let user = self.user()?;
         self.refuse_read_only()?;
-        let mailbox = self.opened()?.id;
+        let opened = self.opened_with(Rights::READ.with(Rights::EXPUNGE))?;
+        let (user, mailbox) = (opened.owner, opened.id);
         let uids = set.map(|set| self.resolve(set, true)).transpose()?;
         if uids.as_ref().is_none_or(|uids| !uids.is_empty()) {
             self.context.mailstore.expunge_deleted(user, mailbox, uids.as_ref()).await?;

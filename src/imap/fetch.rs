@@ -15,6 +15,7 @@ use crate::codec::imap::fetch_response::FetchWriter;
 use crate::mailstore::fetch::Fields;
 use crate::model::flag::{Flag, FlagChange, FlagSet};
 use crate::model::message::{Message, Row};
+use crate::model::rights::Rights;
 use crate::model::uid::UidSet;
 use crate::net::stream::Stream;
 use futures_util::future::BoxFuture;
@@ -95,6 +96,7 @@ impl Session {
         if fetch.vanished {
             return Err(Reply::bad("VANISHED needs QRESYNC").into());
         }
+        self.opened_with(Rights::READ)?;
         let plan = Plan::new(fetch);
         // RFC 7162 §3.1: asking for MODSEQ enables CONDSTORE
         self.enabled.condstore |= plan.simple.contains(&FetchItem::ModSeq);
@@ -139,10 +141,10 @@ impl Session {
     }
 
     async fn fetch_from_database(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<()> {
-        let user = self.user()?;
         let utf8 = self.enabled.utf8_names();
         let mailstore = self.context.mailstore.clone();
         let Some(opened) = &self.opened else { return Ok(()) };
+        let user = opened.owner;
         let mut numbers = opened.selected.numbers();
         if plan.sections.is_empty() {
             let mut messages = mailstore.fetch(user, opened.id, uids, plan.fields).await?;
@@ -180,10 +182,11 @@ impl Session {
 
     /// RFC 9051 §6.4.5: fetching text sets \Seen. The look afterwards tells it.
     async fn set_seen(&mut self, uids: &UidSet) -> Outcome<()> {
-        if self.opened()?.read_only {
+        // RFC 4314 §4: without `s` it is fetched nevertheless
+        let opened = self.opened()?;
+        if opened.read_only || !opened.rights.has(Rights::SEEN) {
             return Ok(());
         }
-        let user = self.user()?;
         let (opened, view) = self.opened_view().await?;
         let mut unseen = UidSet::new();
         view.for_each(uids, &mut |row| {
@@ -191,7 +194,7 @@ impl Session {
                 unseen.insert(row.uid);
             }
         });
-        let mailbox = opened.id;
+        let (user, mailbox) = (opened.owner, opened.id);
         if !unseen.is_empty() {
             let seen = FlagChange::Add(FlagSet::new(Flag::Seen.bit(), Vec::new()));
             self.context.mailstore.store_flags(user, mailbox, &unseen, &seen, None).await?;

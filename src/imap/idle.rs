@@ -23,6 +23,7 @@ impl Session {
         let until = Instant::now() + self.patience();
         let beat = Duration::from_secs(self.context.settings.idle_heartbeat_s);
         let (mut look_at, mut beat_at) = (Instant::now() + LOOK_EVERY, Instant::now() + beat);
+        Box::pin(self.refresh_rights()).await?;
         Box::pin(self.sync(Look::Database, Expunges::Allowed)).await?;
         loop {
             match self.framer.next_line() {
@@ -51,6 +52,7 @@ impl Session {
                 Event::Woken | Event::Tick => {
                     look_at = now + LOOK_EVERY;
                     self.check_standing_if_due().await?;
+                    Box::pin(self.refresh_rights()).await?;
                     Box::pin(self.sync(Look::Database, Expunges::Allowed)).await?;
                 }
             }

@@ -1,7 +1,8 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE (RFC 9051 §6.3.4 to §6.3.10, RFC 6154
 //! §3).
 
-use super::reply::{Outcome, Reply};
+use super::reply::{Failure, Outcome, Reply};
+use super::rights::{Whose, no_permission, whose};
 use super::select::mailbox_name;
 use super::session::Session;
 use crate::codec::imap::response_code::ResponseCode;
@@ -9,6 +10,7 @@ use crate::mailstore::mailbox::NewMailbox;
 use crate::model::error::Error;
 use crate::model::id::UserId;
 use crate::model::mailbox::{DELIMITER, Mailbox, MailboxName, SpecialUse};
+use crate::model::rights::Rights;
 
 fn new_mailbox(name: MailboxName, special_use: Option<SpecialUse>) -> NewMailbox {
     NewMailbox {
@@ -25,7 +27,6 @@ fn new_mailbox(name: MailboxName, special_use: Option<SpecialUse>) -> NewMailbox
 impl Session {
     /// CREATE.
     pub async fn create(&mut self, name: &str, special_use: &[String]) -> Outcome {
-        let user = self.user()?;
         // RFC 9051 §6.3.4: a final delimiter says that names below will follow, and is not part of
         // the name
         let name = mailbox_name(name.strip_suffix(DELIMITER).unwrap_or(name))?;
@@ -40,9 +41,30 @@ impl Session {
             },
             _ => return Err(unusable()),
         };
-        self.create_parents(user, &name).await?;
-        self.context.mailstore.create_mailbox(user, new_mailbox(name, special_use)).await?;
+        let (owner, name) = self.new_name(&name).await?;
+        self.create_parents(owner, &name).await?;
+        self.context.mailstore.create_mailbox(owner, new_mailbox(name, special_use)).await?;
         Ok(Reply::ok("Created"))
+    }
+
+    /// Whose mailbox a new name will be, and its name there. RFC 4314 §4: below another user's
+    /// mailbox with the right `k`; the nearest one that exists decides.
+    async fn new_name(&self, name: &MailboxName) -> Outcome<(UserId, MailboxName)> {
+        if whose(name) == Whose::Own {
+            return Ok((self.user()?, name.clone()));
+        }
+        let mut above = name.parent();
+        while let Some(parent) = above {
+            match self.find_mailbox(&parent).await {
+                Ok(reached) => {
+                    reached.require(Rights::CREATE)?;
+                    return self.owner_of(name).await;
+                }
+                Err(Failure::Meaning(Error::NotFound { .. })) => above = parent.parent(),
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(no_permission())
     }
 
     /// RFC 9051 §6.3.4: names above that do not exist are created too.
@@ -68,17 +90,21 @@ impl Session {
 
     /// DELETE. Names below stay (RFC 9051 §6.3.5).
     pub async fn delete(&mut self, name: &str) -> Outcome {
-        let user = self.user()?;
         let name = mailbox_name(name)?;
         if name.is_inbox() {
             return Err(Reply::no(ResponseCode::Cannot, "INBOX cannot be deleted").into());
         }
-        let mailbox = self.find_mailbox(&name).await?;
+        let reached = self.find_mailbox(&name).await?;
+        reached.require(Rights::DELETE_MAILBOX)?;
+        let mailbox = reached.mailbox;
         if mailbox.special_use.is_some() {
             let text = "A mailbox with a special use cannot be deleted";
             return Err(Reply::no(ResponseCode::Cannot, text).into());
         }
-        self.context.mailstore.delete_mailbox(user, mailbox.id).await?;
+        if is_inbox_of_other(&name) {
+            return Err(Reply::no(ResponseCode::Cannot, "INBOX cannot be deleted").into());
+        }
+        self.context.mailstore.delete_mailbox(mailbox.user, mailbox.id).await?;
         if self.opened.as_ref().is_some_and(|opened| opened.id == mailbox.id) {
             self.opened = None;
             self.untagged_ok(Some(&ResponseCode::Closed), "The mailbox is gone");
@@ -88,55 +114,65 @@ impl Session {
 
     /// RENAME. What is below follows; INBOX gives its messages away and stays (RFC 9051 §6.3.6).
     pub async fn rename(&mut self, from: &str, to: &str) -> Outcome {
-        let user = self.user()?;
         let from = mailbox_name(from)?;
         let to = mailbox_name(to.strip_suffix(DELIMITER).unwrap_or(to))?;
-        let mailstore = self.context.mailstore.clone();
-        if to.is_inbox() || mailstore.find_mailbox_by_name(user, &to).await?.is_some() {
+        if to.is_inbox() {
             return Err(Error::AlreadyExists { what: "mailbox" }.into());
         }
         if to.is_below(&from) && !from.is_inbox() {
             let text = "A mailbox cannot be moved below itself";
             return Err(Reply::no(ResponseCode::Cannot, text).into());
         }
-        if from.is_inbox() {
-            return self.rename_inbox(user, to).await;
+        if is_inbox_of_other(&from) {
+            return Err(Reply::no(ResponseCode::Cannot, "INBOX cannot be renamed").into());
         }
-        match self.find_mailbox(&from).await {
-            Ok(mailbox) => {
-                self.create_parents(user, &to).await?;
-                mailstore.rename_mailbox(user, mailbox.id, &to, true).await?;
-                if let Some(opened) = &mut self.opened
-                    && opened.id == mailbox.id
-                {
-                    opened.name = to;
-                }
-            }
-            Err(missing) => {
-                let below = self.below(user, &from).await?;
-                if below.is_empty() {
-                    return Err(missing);
-                }
-                self.create_parents(user, &to).await?;
-                for mailbox in below {
-                    let rest = mailbox.name.as_str().get(from.as_str().len()..).unwrap_or_default();
-                    let name = MailboxName::new(&format!("{to}{rest}"))?;
-                    mailstore.rename_mailbox(user, mailbox.id, &name, false).await?;
-                }
-            }
+        let (owner, owners_from) = self.owner_of(&from).await?;
+        let user = self.user()?;
+        let moved = self.tree_below(owner, &owners_from).await?;
+        // RFC 4314 §4: `x` for what is renamed, all of it, and `k` above the new name
+        if moved.iter().any(|mailbox| !mailbox.rights_of(user).has(Rights::LOOKUP)) {
+            return Err(Error::NotFound { what: "mailbox" }.into());
+        }
+        if moved.iter().any(|mailbox| !mailbox.rights_of(user).has(Rights::DELETE_MAILBOX)) {
+            return Err(no_permission());
+        }
+        let (new_owner, owners_to) = self.new_name(&to).await?;
+        if new_owner != owner {
+            let text = "A mailbox cannot be given to another user";
+            return Err(Reply::no(ResponseCode::Cannot, text).into());
+        }
+        let mailstore = &self.context.mailstore;
+        if mailstore.find_mailbox_by_name(owner, &owners_to).await?.is_some() {
+            return Err(Error::AlreadyExists { what: "mailbox" }.into());
+        }
+        self.create_parents(owner, &owners_to).await?;
+        if from.is_inbox() {
+            return self.rename_inbox(owner, owners_to).await;
+        }
+        self.context.mailstore.rename_tree(owner, &owners_from, &owners_to).await?;
+        if let Some(opened) = &mut self.opened
+            && (opened.name == from || opened.name.is_below(&from))
+        {
+            let rest = opened.name.as_str().get(from.as_str().len()..).unwrap_or_default();
+            opened.name = MailboxName::new(&format!("{to}{rest}"))?;
         }
         Ok(Reply::ok("Renamed"))
     }
 
-    async fn below(&self, user: UserId, name: &MailboxName) -> Outcome<Vec<Mailbox>> {
-        let mut all = self.context.mailstore.list_mailboxes(user).await?;
-        all.retain(|mailbox| !mailbox.hidden && mailbox.name.is_below(name));
+    /// The mailbox of a name and those below it; `NotFound` when there is none.
+    async fn tree_below(&self, owner: UserId, name: &MailboxName) -> Outcome<Vec<Mailbox>> {
+        let mut all = self.context.mailstore.list_mailboxes(owner).await?;
+        all.retain(|mailbox| {
+            !mailbox.hidden && (mailbox.name == *name || mailbox.name.is_below(name))
+        });
+        if all.is_empty() {
+            return Err(Error::NotFound { what: "mailbox" }.into());
+        }
         Ok(all)
     }
 
     async fn rename_inbox(&mut self, user: UserId, to: MailboxName) -> Outcome {
-        let inbox = self.find_mailbox(&MailboxName::inbox()).await?;
-        self.create_parents(user, &to).await?;
+        let inbox = self.find_mailbox(&MailboxName::inbox()).await?.mailbox;
         let mailstore = &self.context.mailstore;
         let target = mailstore.create_mailbox(user, new_mailbox(to, None)).await?;
         let uids = mailstore.view(user, inbox.id).await?.state().uids;
@@ -161,6 +197,11 @@ impl Session {
     }
 }
 
-fn unusable() -> super::reply::Failure {
+/// Whether the name means the INBOX of another user.
+fn is_inbox_of_other(name: &MailboxName) -> bool {
+    matches!(whose(name), Whose::Other(_, name) if name.is_inbox())
+}
+
+fn unusable() -> Failure {
     Reply::no(ResponseCode::UseAttr, "The special use is not supported").into()
 }

@@ -18,6 +18,7 @@ mod login;
 mod mailbox;
 mod message_set;
 mod reply;
+mod rights;
 mod search;
 mod search_key;
 mod search_text;

@@ -18,6 +18,7 @@ use crate::mailstore::fetch::Fields;
 use crate::model::error::Result;
 use crate::model::id::UserId;
 use crate::model::message::Message;
+use crate::model::rights::Rights;
 use crate::model::structure::{ByteRange, Part};
 use crate::model::uid::UidSet;
 use bytes::Bytes;
@@ -84,13 +85,14 @@ impl Session {
     }
 
     async fn find(&mut self, search: &Search) -> Outcome<UidSet> {
-        let user = self.user()?;
+        self.opened_with(Rights::READ)?;
         let now = self.context.clock.now_ms();
         let (opened, view) = self.opened_view().await?;
         let sets = |set: &_, uid| resolve(&opened.selected, set, uid);
         let key = Key::new(&search.key, now, &sets)
             .ok_or_else(|| Reply::bad("No message has that sequence number"))?;
-        let (mailbox, known) = (opened.id, opened.selected.uids().clone());
+        let (user, mailbox) = (opened.owner, opened.id);
+        let known = opened.selected.uids().clone();
         let (mut found, mut undecided) = (Vec::new(), Vec::new());
         for chunk in chunks(&known, 4096) {
             view.for_each(&chunk, &mut |row| match key.decide(&Subject {

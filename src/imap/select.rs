@@ -1,6 +1,7 @@
 //! SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2, §6.3.3, §6.4.1, §6.4.2).
 
 use super::reply::{Outcome, Reply};
+use super::rights::Reached;
 use super::selected::Selected;
 use super::session::{Opened, Session};
 use super::uid_chunks::chunks;
@@ -10,6 +11,7 @@ use crate::mailstore::view::{View, ViewState};
 use crate::model::error::Error;
 use crate::model::flag::Flag;
 use crate::model::mailbox::{Mailbox, MailboxName};
+use crate::model::rights::Rights;
 use crate::model::uid::{SeqNum, Uid};
 use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization;
@@ -20,29 +22,28 @@ pub fn mailbox_name(text: &str) -> Result<MailboxName, Error> {
 }
 
 impl Session {
-    /// A mailbox by its name. Hidden ones do not exist for IMAP.
-    pub async fn find_mailbox(&self, name: &MailboxName) -> Outcome<Mailbox> {
-        let user = self.user()?;
-        let found = self.context.mailstore.find_mailbox_by_name(user, name).await?;
-        let found = found.filter(|mailbox| !mailbox.hidden);
-        found.ok_or_else(|| Error::NotFound { what: "mailbox" }.into())
-    }
-
     /// SELECT and EXAMINE. After a failure no mailbox is selected.
     pub async fn select(&mut self, name: &str, read_only: bool, condstore: bool) -> Outcome {
         if self.opened.take().is_some() {
             self.untagged_ok(Some(&ResponseCode::Closed), "Previous mailbox closed");
         }
         self.enabled.condstore |= condstore;
-        let user = self.user()?;
-        let mailbox = self.find_mailbox(&mailbox_name(name)?).await?;
+        let reached = self.find_mailbox(&mailbox_name(name)?).await?;
+        reached.require(Rights::READ)?;
+        let Reached { mailbox, rights } = reached;
+        let (owner, examined) = (mailbox.user, read_only);
+        // RFC 4314 §5.2
+        let read_only = examined || !rights.has_any(Rights::CHANGING);
         // Subscribed before the view is read: what happens in between rings.
-        let subscription = self.context.notifier.subscribe(user, mailbox.id);
-        let view = self.context.mailstore.view(user, mailbox.id).await?;
+        let subscription = self.context.notifier.subscribe(owner, mailbox.id);
+        let view = self.context.mailstore.view(owner, mailbox.id).await?;
         let state = view.state();
         self.opened = Some(Opened {
             id: mailbox.id,
+            owner,
+            rights,
             name: mailbox.name.clone(),
+            examined,
             read_only,
             selected: Selected::new(&state),
             view: Arc::downgrade(&view),
@@ -50,7 +51,7 @@ impl Session {
         });
         self.describe(&mailbox, &view, &state);
         let code = if read_only { ResponseCode::ReadOnly } else { ResponseCode::ReadWrite };
-        Ok(Reply::ok(if read_only { "Examining" } else { "Selected" }).with(code))
+        Ok(Reply::ok(if examined { "Examining" } else { "Selected" }).with(code))
     }
 
     fn describe(&mut self, mailbox: &Mailbox, view: &View, state: &ViewState) {
@@ -82,15 +83,16 @@ impl Session {
 
     /// CLOSE (which expunges) and UNSELECT.
     pub async fn close(&mut self, expunges: bool) -> Outcome {
-        let user = self.user()?;
         if let Some(opened) = &self.opened
             && expunges
             && !opened.read_only
+            // RFC 4314 §4: without the right CLOSE only closes
+            && opened.rights.has(Rights::EXPUNGE)
         {
             // RFC 9051 §6.4.1: without EXPUNGE responses. The mailbox stays selected if it fails.
-            let (id, view) = (opened.id, opened.view.upgrade());
+            let (owner, id, view) = (opened.owner, opened.id, opened.view.upgrade());
             if view.is_none_or(|view| has_deleted(&view)) {
-                self.context.mailstore.expunge_deleted(user, id, None).await?;
+                self.context.mailstore.expunge_deleted(owner, id, None).await?;
             }
         }
         self.opened = None;

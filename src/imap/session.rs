@@ -21,6 +21,7 @@ use crate::mailstore::view::View;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::limits::IMAP_BAD_COMMANDS_MAX;
 use crate::model::mailbox::MailboxName;
+use crate::model::rights::Rights;
 use crate::model::user::User;
 use crate::net::stream::Stream;
 use bytes::Bytes;
@@ -75,9 +76,15 @@ impl Login {
 pub struct Opened {
     /// Which.
     pub id: MailboxId,
+    /// Whose: every operation on it takes this user's id, not that of who logged in.
+    pub owner: UserId,
+    /// What the user may do with it.
+    pub rights: Rights,
     /// Its name when it was selected.
     pub name: MailboxName,
-    /// EXAMINE.
+    /// It was EXAMINEd.
+    pub examined: bool,
+    /// EXAMINE, or no right to change anything.
     pub read_only: bool,
     /// What the client knows of it.
     pub selected: Selected,

@@ -6,12 +6,14 @@ use super::session::Session;
 use crate::codec::imap::response::StatusValue;
 use crate::codec::imap::status::StatusItem;
 use crate::model::mailbox::Mailbox;
+use crate::model::rights::Rights;
 
 impl Session {
     /// STATUS: one document.
     pub async fn status(&mut self, name: &str, items: &[StatusItem]) -> Outcome {
-        let mailbox = self.find_mailbox(&mailbox_name(name)?).await?;
-        self.tell_status(&mailbox, items);
+        let reached = self.find_mailbox(&mailbox_name(name)?).await?;
+        reached.require(Rights::READ)?;
+        self.tell_status(&reached.mailbox, items);
         Ok(Reply::ok("Status told"))
     }
 

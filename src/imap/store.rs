@@ -2,6 +2,7 @@
 
 use super::message_set::expunge_issued;
 use super::reply::{Outcome, Reply};
+use super::rights::{no_permission, permitted_flags};
 use super::selected::Expunges;
 use super::session::Session;
 use super::sync::Look;
@@ -9,14 +10,18 @@ use super::uid_chunks::chunks;
 use crate::codec::imap::fetch_response::FetchWriter;
 use crate::codec::imap::response_code::ResponseCode;
 use crate::codec::imap::store::Store;
+use crate::model::rights::Rights;
 use crate::model::uid::UidSet;
 
 impl Session {
     /// STORE: one change for all messages, then the flags as they are now.
     pub async fn store(&mut self, store: &Store) -> Outcome {
-        let user = self.user()?;
         self.refuse_read_only()?;
-        let mailbox = self.opened()?.id;
+        let opened = self.opened_with(Rights::READ)?;
+        let (user, mailbox) = (opened.owner, opened.id);
+        // RFC 4314 §4: flags without the right are left as they are; NO when that is all of them
+        let change = store.change.within(permitted_flags(opened.rights));
+        let change = change.ok_or_else(no_permission)?;
         let uids = self.resolve(&store.set, store.uid)?;
         // RFC 7162 §3.1: UNCHANGEDSINCE enables CONDSTORE
         self.enabled.condstore |= store.unchanged_since.is_some();
@@ -30,7 +35,7 @@ impl Session {
             crate::mailstore::flags::Stored::default()
         } else {
             let since = store.unchanged_since;
-            mailstore.store_flags(user, mailbox, &uids, &store.change, since).await?
+            mailstore.store_flags(user, mailbox, &uids, &change, since).await?
         };
         let done = uids.difference(&stored.modified);
         // RFC 7162 §3.1.3: with CONDSTORE the new MODSEQ is told, .SILENT or not

@@ -1,14 +1,15 @@
 //! Telling the client what has changed in its mailbox.
 
 use super::reply::{Failure, Outcome, Reply};
+use super::rights::permitted_flags;
 use super::selected::{Expunges, Updates};
 use super::session::{Opened, Session};
 use crate::codec::imap::response_code::ResponseCode;
 use crate::mailstore::Mailstore;
 use crate::mailstore::view::{View, ViewState};
 use crate::model::error::{Error, Result};
-use crate::model::flag::Flag;
-use crate::model::id::UserId;
+use crate::model::flag::{Flag, FlagMask, FlagSet};
+use crate::model::rights::Rights;
 use futures_util::FutureExt;
 use std::sync::Arc;
 
@@ -23,11 +24,11 @@ pub enum Look {
 
 impl Opened {
     /// The view, from the store if nobody has kept it.
-    pub async fn view(&mut self, mailstore: &Mailstore, user: UserId) -> Result<Arc<View>> {
+    pub async fn view(&mut self, mailstore: &Mailstore) -> Result<Arc<View>> {
         if let Some(view) = self.view.upgrade() {
             return Ok(view);
         }
-        let view = mailstore.view(user, self.id).await?;
+        let view = mailstore.view(self.owner, self.id).await?;
         self.view = Arc::downgrade(&view);
         Ok(view)
     }
@@ -36,15 +37,15 @@ impl Opened {
 impl Session {
     /// The selected mailbox and its view.
     pub async fn opened_view(&mut self) -> Outcome<(&mut Opened, Arc<View>)> {
-        let user = self.user()?;
         let opened = self.opened.as_mut().ok_or_else(|| Reply::bad("Select a mailbox first"))?;
-        let view = opened.view(&self.context.mailstore, user).await?;
+        let view = opened.view(&self.context.mailstore).await?;
         Ok((opened, view))
     }
 
     /// Brings the client up to date. The output is bounded: it is flushed as it grows.
     pub async fn sync(&mut self, look: Look, expunges: Expunges) -> Outcome<()> {
-        if self.opened.is_none() {
+        // Without `r` nothing more is told
+        if !self.opened.as_ref().is_some_and(|opened| opened.rights.has(Rights::READ)) {
             return Ok(());
         }
         let (opened, view) = match self.opened_view().await {
@@ -95,13 +96,16 @@ impl Session {
     pub fn tell_flags(&mut self, keywords: &[String]) {
         let system = Flag::ALL.iter().map(|flag| flag.name());
         let names: Vec<&str> = system.chain(keywords.iter().map(String::as_str)).collect();
-        let is_read_only = self.opened.as_ref().is_some_and(|opened| opened.read_only);
-        self.writer().flags(names.iter().copied());
-        let permanent = if is_read_only {
-            Vec::new()
-        } else {
-            names.iter().copied().chain(["\\*"]).map(str::to_owned).collect()
+        let permitted = match &self.opened {
+            Some(opened) if !opened.read_only => permitted_flags(opened.rights),
+            _ => FlagMask::NONE,
         };
+        self.writer().flags(names.iter().copied());
+        let permanent = permitted.of(&FlagSet::from_names(names));
+        let mut permanent: Vec<String> = permanent.names().map(str::to_owned).collect();
+        if permitted.keywords {
+            permanent.push("\\*".into());
+        }
         self.untagged_ok(Some(&ResponseCode::PermanentFlags(permanent)), "Flags permitted");
     }
 }

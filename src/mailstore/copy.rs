@@ -2,7 +2,7 @@
 use super::Mailstore;
 use super::flags::{checked, is_unchanged, spell, unchanged};
 use crate::model::error::{Error, Result};
-use crate::model::flag::{Flag, FlagSet};
+use crate::model::flag::{Flag, FlagMask, FlagSet};
 use crate::model::id::{ContentHash, MailboxId, UserId};
 use crate::model::mailbox::Mailbox;
 use crate::model::message::Row;
@@ -31,6 +31,9 @@ pub struct Copied {
     pub uids: Vec<(Uid, Uid)>,
 }
 
+/// An owner and one of his mailboxes.
+pub type Place = (UserId, MailboxId);
+
 /// References to contents, by number.
 pub(super) type References = BTreeMap<ContentHash, u64>;
 
@@ -53,8 +56,23 @@ impl Mailstore {
         uids: &UidSet,
         target: MailboxId,
     ) -> Result<Copied> {
+        self.copy_to((user, source), uids, (user, target), FlagMask::ALL).await
+    }
+
+    /// As [`Self::copy`], also to another user's mailbox, with only those flags (RFC 4314 §4). The
+    /// octets count for the owner of the target.
+    ///
+    /// # Errors
+    /// As [`Self::copy`].
+    pub async fn copy_to(
+        &self,
+        source: Place,
+        uids: &UidSet,
+        target: Place,
+        flags: FlagMask,
+    ) -> Result<Copied> {
         for _ in 0..ATTEMPTS_MAX {
-            match self.try_copy(user, source, uids, target).await {
+            match self.try_copy(source, uids, target, flags).await {
                 Err(Error::Conflict { reason: VANISHED }) => {}
                 other => return other,
             }
@@ -64,22 +82,22 @@ impl Mailstore {
 
     async fn try_copy(
         &self,
-        user: UserId,
-        source: MailboxId,
+        source: Place,
         uids: &UidSet,
-        target: MailboxId,
+        target: Place,
+        flags: FlagMask,
     ) -> Result<Copied> {
         let storage = self.storage();
-        let found = mailboxes::find(storage, user, target).await?;
+        let found = mailboxes::find(storage, target.0, target.1).await?;
         let found = found.ok_or(Error::NotFound { what: "mailbox" })?;
-        let (uids, references, octets) = self.references(user, source, uids).await?;
+        let (uids, references, octets) = self.references(source.0, source.1, uids).await?;
         if uids.is_empty() {
             return Ok(Copied { uid_validity: found.uid_validity, uids: Vec::new() });
         }
         self.raise(&references).await?;
-        let turn = self.writers().turn(user).await;
+        let turn = self.writers().turn(target.0).await;
         let outcome = transaction::run!(storage, async |session| {
-            self.copy_once(session, (user, source), (&uids, octets), target).await
+            self.copy_once(session, source, (&uids, octets), (target, flags)).await
         })
         .await;
         drop(turn);
@@ -95,9 +113,9 @@ impl Mailstore {
     async fn copy_once(
         &self,
         session: &mut Session,
-        (user, source): (UserId, MailboxId),
+        source: Place,
         (uids, octets): (&UidSet, i64),
-        target: MailboxId,
+        ((user, target), flags): (Place, FlagMask),
     ) -> Result<Copied> {
         let storage = self.storage();
         let bumped = mailboxes::bump(storage, session, user, target, &Bump::default()).await?;
@@ -107,10 +125,10 @@ impl Mailstore {
         if used.is_some_and(|used| used.is_over()) {
             return Err(Error::OverQuota);
         }
-        let place = self.target(&after);
+        let place = Target { flags, ..self.target(&after) };
         let mut sum = Sum::default();
         let mut sources = Vec::new();
-        message_copy::copy(storage, session, (user, source), uids, &place, &mut |row| {
+        message_copy::copy(storage, session, source, uids, &place, &mut |row| {
             sources.push(row.uid);
             sum.add(&row);
         })
@@ -159,6 +177,30 @@ impl Mailstore {
             Err(error) => Err(error),
             Ok(()) => Ok(copied),
         }
+    }
+
+    /// As [`Self::move_messages`], also to another user's mailbox, with only those flags (RFC 4314
+    /// §4): a copy, then the removal of what was copied, as RFC 6851 §3.3 allows. A crash in
+    /// between leaves messages in both.
+    ///
+    /// # Errors
+    /// As [`Self::copy`].
+    pub async fn move_to(
+        &self,
+        source: Place,
+        uids: &UidSet,
+        target: Place,
+        flags: FlagMask,
+    ) -> Result<Copied> {
+        if source.0 == target.0 && flags == FlagMask::ALL {
+            return self.move_messages(source.0, source.1, uids, target.1).await;
+        }
+        let copied = self.copy_to(source, uids, target, flags).await?;
+        let sources: UidSet = copied.uids.iter().map(|pair| pair.0).collect();
+        if !sources.is_empty() {
+            self.remove(source.0, source.1, &sources).await?;
+        }
+        Ok(copied)
     }
 
     async fn move_once(
@@ -226,10 +268,12 @@ impl Mailstore {
 
     fn target(&self, mailbox: &Mailbox) -> Target {
         Target {
+            user: mailbox.user,
             mailbox: mailbox.id,
             uid_first: mailbox.uid_next,
             mod_seq: mailbox.mod_seq,
             saved_ms: self.clock().now_ms(),
+            flags: FlagMask::ALL,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::storage::mailboxes::{self, Bump};
 use crate::storage::message_flags::operators;
 use crate::storage::messages::{self, Selection};
 use crate::storage::transaction::{self, Session};
+use std::collections::HashMap;
 
 /// What a STORE did.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -87,10 +88,12 @@ impl Mailstore {
         if plan.changed.is_empty() {
             return Ok(Stored { mod_seq: None, modified: plan.modified });
         }
-        let cover = plan.cover.finish();
-        let selection = Selection::of(user, mailbox, &cover);
-        let operators = operators(&plan.change, &plan.spellings, after.mod_seq);
-        let updated = messages::update(self.storage(), session, &selection, &operators).await?;
+        let mut updated = 0;
+        for (uids, change) in plan.statements() {
+            let selection = Selection::of(user, mailbox, &uids);
+            let operators = operators(&change, &plan.spellings, after.mod_seq);
+            updated += messages::update(self.storage(), session, &selection, &operators).await?;
+        }
         if updated != plan.changed.len() {
             return Err(messages::miscounted());
         }
@@ -131,6 +134,8 @@ struct Plan<'a> {
     cover: Cover,
     unseen: i64,
     deleted: i64,
+    /// Messages by the flags they get, when those depend on the ones they have.
+    groups: HashMap<FlagSet, Vec<Uid>>,
     /// Further spellings of keywords to remove: one moved in from another mailbox may differ in
     /// case.
     spellings: Vec<String>,
@@ -146,6 +151,7 @@ impl<'a> Plan<'a> {
             cover: Cover::default(),
             unseen: 0,
             deleted: 0,
+            groups: HashMap::new(),
             spellings: Vec::new(),
         }
     }
@@ -174,6 +180,20 @@ impl<'a> Plan<'a> {
                 }
             }
         }
+        if matches!(self.change, FlagChange::ReplaceWithin(..)) {
+            self.groups.entry(after).or_default().push(row.uid);
+        }
+    }
+
+    /// What to write where: one statement for all, or one for each set of flags.
+    fn statements(&mut self) -> Vec<(UidSet, FlagChange)> {
+        if self.groups.is_empty() {
+            return vec![(self.cover.finish(), self.change.clone())];
+        }
+        let groups = std::mem::take(&mut self.groups).into_iter();
+        groups
+            .map(|(flags, uids)| (uids.into_iter().collect(), FlagChange::Replace(flags)))
+            .collect()
     }
 }
 
@@ -185,6 +205,9 @@ fn learn(mailbox: &Mailbox, change: &FlagChange) -> Result<(FlagChange, Vec<Stri
         FlagChange::Remove(_) => (FlagChange::Remove(flags), Vec::new()),
         FlagChange::Add(_) => (FlagChange::Add(flags), checked(mailbox, new)?),
         FlagChange::Replace(_) => (FlagChange::Replace(flags), checked(mailbox, new)?),
+        FlagChange::ReplaceWithin(_, mask) => {
+            (FlagChange::ReplaceWithin(flags, *mask), checked(mailbox, new)?)
+        }
     })
 }
 

@@ -7,6 +7,7 @@ use crate::model::error::{Error, Result};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::limits::MAILBOXES_MAX;
 use crate::model::mailbox::{DELIMITER, Mailbox, MailboxCounts, MailboxName, SpecialUse};
+use crate::model::rights::Acl;
 use crate::model::uid::{UidSet, UidValidity};
 use crate::storage::changes::{self, Change, Kind};
 use crate::storage::field::new_id;
@@ -63,6 +64,7 @@ impl NewMailbox {
             encrypt_messages: self.encrypt_messages,
             retention_ms: self.retention_ms,
             keywords: Vec::new(),
+            acl: Acl::default(),
         }
     }
 }
@@ -186,16 +188,48 @@ impl Mailstore {
     ) -> Result<()> {
         transaction::run!(self.storage(), async |session| {
             let renames = self.renames(session, user, mailbox, to, with_children).await?;
-            let mut renamed = Vec::with_capacity(renames.len());
-            for (id, name) in renames {
-                let settings = Settings { name: Some(name), ..Settings::default() };
-                let after = mailboxes::set(self.storage(), session, user, id, &settings).await?;
-                let after = after.ok_or(Error::NotFound { what: "mailbox" })?;
-                renamed.push(self.setting(&after, Kind::Update));
-            }
-            changes::insert(self.storage(), session, &renamed).await
+            self.rename_all(session, user, renames).await
         })
         .await
+    }
+
+    /// Renames the mailbox of a name, if there is one, and all below it, in one transaction: a crash
+    /// leaves no half-renamed tree. INBOX itself: `Invalid`. Round trips as
+    /// [`Self::rename_mailbox`].
+    ///
+    /// # Errors
+    /// `NotFound` when there is neither, `AlreadyExists`, `Invalid`, `Unavailable`.
+    pub async fn rename_tree(
+        &self,
+        user: UserId,
+        from: &MailboxName,
+        to: &MailboxName,
+    ) -> Result<()> {
+        if from.is_inbox() {
+            return Err(Error::invalid("mailbox", "INBOX cannot be renamed"));
+        }
+        transaction::run!(self.storage(), async |session| {
+            let all = mailboxes::list_in(self.storage(), session, user).await?;
+            let renames = tree_renames(&all, from, to)?;
+            self.rename_all(session, user, renames).await
+        })
+        .await
+    }
+
+    async fn rename_all(
+        &self,
+        session: &mut Session,
+        user: UserId,
+        renames: Vec<(MailboxId, MailboxName)>,
+    ) -> Result<()> {
+        let mut renamed = Vec::with_capacity(renames.len());
+        for (id, name) in renames {
+            let settings = Settings { name: Some(name), ..Settings::default() };
+            let after = mailboxes::set(self.storage(), session, user, id, &settings).await?;
+            let after = after.ok_or(Error::NotFound { what: "mailbox" })?;
+            renamed.push(self.setting(&after, Kind::Update));
+        }
+        changes::insert(self.storage(), session, &renamed).await
     }
 
     /// The new name of each mailbox concerned, in ascending order of the old names: so a name that
@@ -372,4 +406,24 @@ impl Mailstore {
             created_ms: self.clock().now_ms(),
         }
     }
+}
+
+/// The new names of the mailbox of a name and those below it, in ascending order of the old ones.
+fn tree_renames(
+    all: &[Mailbox],
+    from: &MailboxName,
+    to: &MailboxName,
+) -> Result<Vec<(MailboxId, MailboxName)>> {
+    if to.is_below(from) {
+        return Err(Error::invalid("mailbox", "a mailbox cannot be moved below itself"));
+    }
+    if all.iter().any(|other| other.name == *to) {
+        return Err(Error::AlreadyExists { what: "mailbox" });
+    }
+    let mut renames = Vec::new();
+    for mailbox in all.iter().filter(|other| other.name == *from || other.name.is_below(from)) {
+        let rest = mailbox.name.as_str().get(from.as_str().len()..).unwrap_or_default();
+        renames.push((mailbox.id, MailboxName::new(&format!("{to}{rest}"))?));
+    }
+    if renames.is_empty() { Err(Error::NotFound { what: "mailbox" }) } else { Ok(renames) }
 }

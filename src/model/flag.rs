@@ -52,7 +52,7 @@ impl Flag {
 ///
 /// Keywords are sorted and distinct without regard to ASCII case (RFC 9051 §2.3.2), in the case of
 /// their first use.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct FlagSet {
     /// Bits of [`Flag::bit`].
     pub system: u8,
@@ -134,6 +134,28 @@ impl FlagSet {
     }
 }
 
+/// The flags that may be changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FlagMask {
+    /// Bits of [`Flag::bit`].
+    pub system: u8,
+    /// All keywords, or none.
+    pub keywords: bool,
+}
+
+impl FlagMask {
+    /// All flags.
+    pub const ALL: Self = Self { system: 31, keywords: true };
+    /// None.
+    pub const NONE: Self = Self { system: 0, keywords: false };
+
+    /// The flags of a set that are in the mask.
+    pub fn of(self, flags: &FlagSet) -> FlagSet {
+        let keywords = if self.keywords { flags.keywords.clone() } else { Vec::new() };
+        FlagSet { system: flags.system & self.system, keywords }
+    }
+}
+
 /// What STORE does to the flags of a message (RFC 9051 §6.4.6).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FlagChange {
@@ -143,13 +165,34 @@ pub enum FlagChange {
     Remove(FlagSet),
     /// `FLAGS`
     Replace(FlagSet),
+    /// `FLAGS` by somebody who may change only the flags of the mask.
+    ReplaceWithin(FlagSet, FlagMask),
 }
 
 impl FlagChange {
     /// The flags named by the change.
     pub const fn flags(&self) -> &FlagSet {
         match self {
-            Self::Add(flags) | Self::Remove(flags) | Self::Replace(flags) => flags,
+            Self::Add(flags)
+            | Self::Remove(flags)
+            | Self::Replace(flags)
+            | Self::ReplaceWithin(flags, _) => flags,
+        }
+    }
+
+    /// What is left of the change for somebody who may change only these flags; `None` when he may
+    /// change none that it names.
+    pub fn within(&self, mask: FlagMask) -> Option<Self> {
+        if mask == FlagMask::ALL {
+            return Some(self.clone());
+        }
+        let flags = mask.of(self.flags());
+        let is_refused = flags.is_empty() && !self.flags().is_empty();
+        match self {
+            _ if mask == FlagMask::NONE || is_refused => None,
+            Self::Add(_) => Some(Self::Add(flags)),
+            Self::Remove(_) => Some(Self::Remove(flags)),
+            Self::Replace(_) | Self::ReplaceWithin(..) => Some(Self::ReplaceWithin(flags, mask)),
         }
     }
 
@@ -158,6 +201,12 @@ impl FlagChange {
         let mut after = before.clone();
         match self {
             Self::Replace(flags) => return flags.clone(),
+            Self::ReplaceWithin(flags, mask) => {
+                after.system = before.system & !mask.system | flags.system & mask.system;
+                if mask.keywords {
+                    after.keywords.clone_from(&flags.keywords);
+                }
+            }
             Self::Add(flags) => {
                 after.system |= flags.system;
                 flags.keywords.iter().for_each(|keyword| after.insert_keyword(keyword));
@@ -174,6 +223,22 @@ impl FlagChange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mask_leaves_the_other_flags() {
+        let seen = FlagMask { system: Flag::Seen.bit(), keywords: false };
+        let names = |names: &[&str]| FlagSet::from_names(names.iter().copied());
+        let before = names(&["\\Seen", "\\Flagged", "work"]);
+        let replace = FlagChange::Replace(names(&["\\Deleted", "\\Seen", "x"]));
+        assert_eq!(replace.within(seen).unwrap().apply(&before), before);
+        let clear = FlagChange::Replace(FlagSet::default()).within(seen).unwrap();
+        assert_eq!(clear.apply(&before), names(&["\\Flagged", "work"]));
+        assert_eq!(FlagChange::Add(names(&["\\Deleted"])).within(seen), None);
+        let add = FlagChange::Add(names(&["\\Deleted", "\\Seen"])).within(seen);
+        assert_eq!(add, Some(FlagChange::Add(names(&["\\Seen"]))));
+        assert_eq!(replace.within(FlagMask::NONE), None);
+        assert_eq!(replace.within(FlagMask::ALL), Some(replace));
+    }
 
     #[test]
     fn keywords_ignore_case() {

@@ -3,6 +3,7 @@
 use super::error::{Error, Result};
 use super::id::{MailboxId, UserId};
 use super::limits::{MAILBOX_LEVEL_CHARS_MAX, MAILBOX_LEVELS_MAX};
+use super::rights::{Acl, Rights};
 use super::uid::{ModSeq, Uid, UidValidity};
 
 /// The hierarchy delimiter of every mailbox name.
@@ -170,6 +171,15 @@ pub struct Mailbox {
     pub retention_ms: Option<u64>,
     /// Keywords in use or used before, in the case of their first use.
     pub keywords: Vec<String>,
+    /// What others may do with it.
+    pub acl: Acl,
+}
+
+impl Mailbox {
+    /// What a user may do with it: its owner everything.
+    pub fn rights_of(&self, user: UserId) -> Rights {
+        if user == self.user { Rights::ALL } else { self.acl.rights_of(user) }
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod message;
 pub mod principal;
 pub mod profile;
 pub mod queue;
+pub mod rights;
 pub mod structure;
 pub mod target;
 pub mod transaction;

@@ -11,6 +11,7 @@
 //! | `subscribed`, `hidden`, `encrypt` | bool | |
 //! | `retention` | int64 | milliseconds; absent or 0: for ever |
 //! | `keywords` | array of string | used now or before, in the case of their first use |
+//! | `acl` | array | what others may do (`record/acl.rs`); absent: nothing |
 //! | `created` | date | |
 //!
 //! Index: `{user, name}` unique. Every writer of a mailbox's messages begins with [`bump`]: the
@@ -24,6 +25,7 @@ use crate::model::mailbox::{Mailbox, MailboxCounts, MailboxName, SpecialUse};
 use crate::storage::Storage;
 use crate::storage::error::{exists, unreadable};
 use crate::storage::field::{date, get_count, get_id, get_int, get_u32, int, oid};
+use crate::storage::record::acl::read_acl;
 use bson::{Bson, Document, doc};
 use mongodb::ClientSession;
 use mongodb::options::ReturnDocument;
@@ -326,5 +328,6 @@ pub(super) fn mailbox_of(record: &Document) -> Result<Mailbox> {
         encrypt_messages: flag("encrypt"),
         retention_ms: u64::try_from(get_int(record, "retention")).ok().filter(|ms| *ms > 0),
         keywords: keywords.unwrap_or_default(),
+        acl: read_acl(record),
     })
 }

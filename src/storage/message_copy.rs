@@ -1,6 +1,7 @@
 //! Copying messages to another mailbox, and moving them there in place, inside a transaction.
 
 use crate::model::error::{Error, Result};
+use crate::model::flag::{Flag, FlagMask};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::message::Row;
 use crate::model::uid::{ModSeq, Uid, UidSet};
@@ -10,7 +11,7 @@ use crate::storage::messages::{Chunks, collection, in_mailbox, insert_documents,
 use crate::storage::record::message::read_row;
 use crate::storage::transaction::Session;
 use bson::oid::ObjectId;
-use bson::raw::{RawDocument, RawDocumentBuf};
+use bson::raw::{RawDocument, RawDocumentBuf, cstr};
 use bson::{DateTime, doc};
 
 /// Documents copied by one insert: some 1.5 MB.
@@ -19,6 +20,8 @@ const COPY_BATCH: u32 = 1000;
 /// Where messages go.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
+    /// Its owner.
+    pub user: UserId,
     /// Mailbox.
     pub mailbox: MailboxId,
     /// UID of the first of them; the others follow without a gap.
@@ -27,6 +30,8 @@ pub struct Target {
     pub mod_seq: ModSeq,
     /// SAVEDATE of the copies (RFC 8514 §2).
     pub saved_ms: i64,
+    /// Flags that copies keep (RFC 4314 §4); a move in place keeps all.
+    pub flags: FlagMask,
 }
 
 /// Copies the messages of a set in ascending order of UID, shows each row to `visit`, and returns
@@ -56,8 +61,10 @@ pub async fn copy(
             .await?;
         let mut batch = Vec::new();
         while cursor.advance(session).await? {
-            visit(read_row(cursor.current())?);
+            let mut row = read_row(cursor.current())?;
+            row.flags = target.flags.of(&row.flags);
             batch.push(rewrite(cursor.current(), target, uid)?);
+            visit(row);
             uid = uid.checked_add(1).ok_or_else(no_uids_left)?;
             if batch.len() >= COPY_BATCH as usize {
                 insert_documents(storage, session, std::mem::take(&mut batch)).await?;
@@ -73,19 +80,32 @@ pub fn no_uids_left() -> Error {
     Error::LimitReached { limit: "4294967295 messages ever in one mailbox".to_owned() }
 }
 
-/// The document of a copy: everything but identity, place and saved date as it was.
+/// The document of a copy: everything but identity, place, saved date and flags that may not be
+/// kept as it was.
 fn rewrite(document: &RawDocument, target: &Target, uid: Uid) -> Result<RawDocumentBuf> {
     let mut copy = RawDocumentBuf::new();
+    let keeps_seen = target.flags.system & Flag::Seen.bit() != 0;
     for element in document {
         let (key, value) = element.map_err(|error| Error::internal("a broken message", error))?;
         match key.as_str() {
             "_id" => copy.append(key, ObjectId::new()),
+            "user" => copy.append(key, oid(target.user)),
+            "flags" => {
+                let flags = value.as_i32().unwrap_or_default() & i32::from(target.flags.system);
+                copy.append(key, flags);
+            }
+            "kw" if !target.flags.keywords => {}
+            // with `\Seen` left out it is added below
+            "unseen" if !keeps_seen => {}
             "mailbox" => copy.append(key, oid(target.mailbox)),
             "uid" => copy.append(key, i64::from(uid)),
             "mod_seq" => copy.append(key, int(target.mod_seq)),
             "sdate" => copy.append(key, DateTime::from_millis(target.saved_ms)),
             _ => copy.append(key, value),
         }
+    }
+    if !keeps_seen {
+        copy.append(cstr!("unseen"), true);
     }
     Ok(copy)
 }

@@ -38,7 +38,10 @@ pub fn operators(change: &FlagChange, spellings: &[String], mod_seq: ModSeq) -> 
                 operators.insert("$pull", doc! { "kw": { "$in": keywords } });
             }
         }
-        FlagChange::Replace(flags) => replace(flags, &mut set, &mut operators),
+        // within a mask: the caller has found out the whole set
+        FlagChange::Replace(flags) | FlagChange::ReplaceWithin(flags, _) => {
+            replace(flags, &mut set, &mut operators)
+        }
     }
     operators.insert("$set", set);
     operators
