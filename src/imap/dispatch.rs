@@ -67,6 +67,7 @@ impl Session {
     pub async fn execute(&mut self, tag: &str, command: Command, rule: Rule) -> Outcome {
         let after = After::of(&command);
         let (had_condstore, was_selected) = (self.enabled.condstore, self.opened.is_some());
+        let is_expunge = matches!(rule.name, "EXPUNGE" | "UID EXPUNGE" | "MOVE" | "UID MOVE");
         let is_select = rule.name == "SELECT" || rule.name == "EXAMINE";
         self.refresh_rights().await?;
         let outcome = self.handle(tag, command).await;
@@ -88,12 +89,23 @@ impl Session {
         // RFC 9051 §7.5.1: no EXPUNGE while sequence numbers are in use
         let expunges = if rule.breaks_seqnums { Expunges::Allowed } else { Expunges::Held };
         let told = self.sync(look, expunges).await;
+        let outcome = if is_expunge { self.with_highest_mod_seq(outcome) } else { outcome };
         match (outcome, told) {
             (Ok(reply), Err(failure)) if look == Look::View => {
                 // the command has succeeded; what could not be looked up is told another time
                 failure.unless_fatal().map(|()| reply)
             }
             (Ok(_), Err(failure)) => Err(failure),
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// RFC 7162 §3.2.7: the tagged OK tells up to where the client has heard all.
+    fn with_highest_mod_seq(&self, outcome: Outcome) -> Outcome {
+        match (outcome, &self.opened) {
+            (Ok(reply), Some(opened)) if self.enabled.qresync && reply.code.is_none() => {
+                Ok(reply.with(ResponseCode::HighestModSeq(opened.selected.mod_seq().max(1))))
+            }
             (outcome, _) => outcome,
         }
     }
@@ -111,8 +123,8 @@ impl Session {
             Command::Login { user, password } => self.login(&user, &password).await,
             Command::Enable(names) => self.enable(&names),
             Command::Unauthenticate => Err(Reply::bad("UNAUTHENTICATE is not offered").into()),
-            Command::Select { mailbox, condstore } => self.select(&mailbox, false, condstore).await,
-            Command::Examine { mailbox, condstore } => self.select(&mailbox, true, condstore).await,
+            Command::Select { mailbox, params } => self.select(&mailbox, false, &params).await,
+            Command::Examine { mailbox, params } => self.select(&mailbox, true, &params).await,
             Command::Create { mailbox, special_use } => self.create(&mailbox, &special_use).await,
             Command::Delete(mailbox) => self.delete(&mailbox).await,
             Command::Rename { from, to } => self.rename(&from, &to).await,

@@ -8,20 +8,35 @@ impl Session {
     pub fn enable(&mut self, names: &[String]) -> Outcome {
         let mut enabled = Vec::new();
         for name in names {
-            match name.as_str() {
+            let name = match name.as_str() {
                 "CONDSTORE" => {
                     self.enabled.condstore = true;
-                    enabled.push("CONDSTORE");
+                    "CONDSTORE"
+                }
+                "QRESYNC" => {
+                    // RFC 7162 §3.2.3: it is CONDSTORE and more
+                    (self.enabled.condstore, self.enabled.qresync) = (true, true);
+                    "QRESYNC"
+                }
+                "UIDONLY" => {
+                    self.enabled.uid_only = true;
+                    if let Some(opened) = &mut self.opened {
+                        opened.selected.use_uids_only();
+                    }
+                    "UIDONLY"
                 }
                 "UTF8=ACCEPT" => {
                     self.enabled.utf8 = true;
-                    enabled.push("UTF8=ACCEPT");
+                    "UTF8=ACCEPT"
                 }
                 "IMAP4REV2" => {
                     self.enabled.rev2 = true;
-                    enabled.push("IMAP4rev2");
+                    "IMAP4rev2"
                 }
-                _ => {}
+                _ => continue,
+            };
+            if !enabled.contains(&name) {
+                enabled.push(name);
             }
         }
         self.writer().enabled(&enabled);

@@ -11,7 +11,7 @@ use super::selected::Numbers;
 use super::session::Session;
 use super::uid_chunks::chunks;
 use crate::codec::imap::fetch::{Fetch, FetchItem};
-use crate::codec::imap::fetch_response::FetchWriter;
+use crate::codec::imap::fetch_response::{FetchWriter, Style};
 use crate::mailstore::fetch::Fields;
 use crate::model::flag::{Flag, FlagChange, FlagSet};
 use crate::model::message::{Message, Row};
@@ -93,9 +93,6 @@ const fn is_in_view(item: &FetchItem) -> bool {
 impl Session {
     /// FETCH.
     pub async fn fetch(&mut self, fetch: &Fetch) -> Outcome {
-        if fetch.vanished {
-            return Err(Reply::bad("VANISHED needs QRESYNC").into());
-        }
         self.opened_with(Rights::READ)?;
         let plan = Plan::new(fetch);
         // RFC 7162 §3.1: asking for MODSEQ enables CONDSTORE
@@ -103,6 +100,9 @@ impl Session {
         let mut uids = self.resolve(&fetch.set, fetch.uid)?;
         let some_gone = !fetch.uid && self.has_expunged(&uids).await?;
         if let Some(since) = fetch.changed_since {
+            if fetch.vanished {
+                self.fetch_vanished(&fetch.set, since).await?;
+            }
             let (_, view) = self.opened_view().await?;
             uids = view.changed_since(&uids, since).iter().map(|row| row.uid).collect();
         }
@@ -121,7 +121,7 @@ impl Session {
     }
 
     async fn fetch_from_view(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<()> {
-        let utf8 = self.enabled.utf8_names();
+        let style = self.enabled.style();
         let (_, view) = self.opened_view().await?;
         let Some(opened) = &self.opened else { return Ok(()) };
         let mut numbers = opened.selected.numbers();
@@ -131,7 +131,7 @@ impl Session {
             // under the view's lock only this buffer is written to
             view.for_each(&chunk, &mut |row| {
                 let Some(number) = numbers.of(row.uid) else { return };
-                let mut writer = FetchWriter::begin(&mut lines, utf8, number);
+                let mut writer = FetchWriter::begin(&mut lines, style, number);
                 plan.simple.iter().for_each(|item| write_of_row(&mut writer, item, row));
                 writer.end();
             });
@@ -141,7 +141,7 @@ impl Session {
     }
 
     async fn fetch_from_database(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<()> {
-        let utf8 = self.enabled.utf8_names();
+        let style = self.enabled.style();
         let mailstore = self.context.mailstore.clone();
         let Some(opened) = &self.opened else { return Ok(()) };
         let user = opened.owner;
@@ -152,7 +152,7 @@ impl Session {
             while !batch.is_empty() {
                 // The database reads the next batch while the client gets this one
                 let written =
-                    write_batch(&mut self.stream, (utf8, &mut numbers), &plan.simple, &batch);
+                    write_batch(&mut self.stream, (style, &mut numbers), &plan.simple, &batch);
                 let (next, written) = tokio::join!(messages.next_batch(), written);
                 written?;
                 batch = next?;
@@ -175,7 +175,7 @@ impl Session {
             let Some(next) = ahead.next().await else { break };
             let message: Loaded = next?;
             let Some(number) = numbers.of(message.message.row.uid) else { continue };
-            message.write(&mailstore, user, &mut self.stream, (utf8, number), plan).await?;
+            message.write(&mailstore, user, &mut self.stream, (style, number), plan).await?;
         }
         Ok(())
     }
@@ -205,13 +205,13 @@ impl Session {
 
 async fn write_batch(
     stream: &mut Stream,
-    (utf8, numbers): (bool, &mut Numbers<'_>),
+    (style, numbers): (Style, &mut Numbers<'_>),
     items: &[FetchItem],
     batch: &[Message],
 ) -> std::io::Result<()> {
     for message in batch {
         let Some(number) = numbers.of(message.row.uid) else { continue };
-        let mut writer = FetchWriter::begin(stream.output(), utf8, number);
+        let mut writer = FetchWriter::begin(stream.output(), style, number);
         items.iter().for_each(|item| write_of_message(&mut writer, item, message));
         writer.end();
         stream.flush_if_full().await?;

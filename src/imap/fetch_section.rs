@@ -3,7 +3,7 @@
 use super::fetch::{Plan, write_of_message};
 use super::reply::{Outcome, Reply};
 use crate::codec::imap::fetch::FetchItem;
-use crate::codec::imap::fetch_response::FetchWriter;
+use crate::codec::imap::fetch_response::{FetchWriter, Style};
 use crate::codec::imap::response_code::ResponseCode;
 use crate::codec::mime::section::{Located, Section, SectionText, locate, select_fields};
 use crate::codec::mime::text::decode_body;
@@ -203,7 +203,7 @@ impl Loaded {
         mailstore: &Mailstore,
         user: UserId,
         stream: &mut Stream,
-        (utf8, number): (bool, SeqNum),
+        (style, number): (Style, SeqNum),
         plan: &Plan,
     ) -> Outcome<()> {
         if self.texts.iter().any(|text| matches!(text, Text::UnknownEncoding)) {
@@ -211,7 +211,7 @@ impl Loaded {
             let text = "A part has an unknown transfer encoding";
             return Err(Reply::no(ResponseCode::UnknownCte, text).into());
         }
-        let mut writer = FetchWriter::begin(stream.output(), utf8, number);
+        let mut writer = FetchWriter::begin(stream.output(), style, number);
         plan.simple.iter().for_each(|item| write_of_message(&mut writer, item, &self.message));
         for (item, text) in plan.sections.iter().zip(&self.texts) {
             let (prefix, beginning, rest) = match text {
@@ -242,7 +242,7 @@ impl Loaded {
             stream.write(prefix).await?;
             stream.write(beginning).await?;
             write_rest(mailstore, user, &self.message, *rest, stream).await?;
-            writer = FetchWriter::resume(stream.output(), utf8);
+            writer = FetchWriter::resume(stream.output(), style);
         }
         writer.end();
         stream.flush_if_full().await?;

@@ -18,6 +18,7 @@ mod login;
 mod mailbox;
 mod message_set;
 mod reply;
+mod resync;
 mod rights;
 mod search;
 mod search_key;

@@ -2,17 +2,19 @@
 
 use super::reply::{Outcome, Reply};
 use super::rights::Reached;
-use super::selected::Selected;
-use super::session::{Opened, Session};
+use super::selected::{Expunges, Selected};
+use super::session::{Opened, Session, uid_required};
+use super::sync::Look;
 use super::uid_chunks::chunks;
 use crate::codec::imap::response::ListLine;
 use crate::codec::imap::response_code::ResponseCode;
+use crate::codec::imap::select::SelectParams;
 use crate::mailstore::view::{View, ViewState};
 use crate::model::error::Error;
 use crate::model::flag::Flag;
 use crate::model::mailbox::{Mailbox, MailboxName};
 use crate::model::rights::Rights;
-use crate::model::uid::{SeqNum, Uid};
+use crate::model::uid::{ModSeq, SeqNum, Uid};
 use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization;
 
@@ -23,11 +25,19 @@ pub fn mailbox_name(text: &str) -> Result<MailboxName, Error> {
 
 impl Session {
     /// SELECT and EXAMINE. After a failure no mailbox is selected.
-    pub async fn select(&mut self, name: &str, read_only: bool, condstore: bool) -> Outcome {
+    pub async fn select(&mut self, name: &str, read_only: bool, params: &SelectParams) -> Outcome {
+        if params.qresync.is_some() && !self.enabled.qresync {
+            // RFC 7162 §3.2.5: the mailbox that is selected stays so
+            return Err(Reply::bad("QRESYNC has to be enabled before").into());
+        }
+        let has_numbers = params.qresync.as_ref().is_some_and(|it| it.matched.is_some());
+        if has_numbers && self.enabled.uid_only {
+            return Err(uid_required().into());
+        }
         if self.opened.take().is_some() {
             self.untagged_ok(Some(&ResponseCode::Closed), "Previous mailbox closed");
         }
-        self.enabled.condstore |= condstore;
+        self.enabled.condstore |= params.condstore;
         let reached = self.find_mailbox(&mailbox_name(name)?).await?;
         reached.require(Rights::READ)?;
         let Reached { mailbox, rights } = reached;
@@ -38,6 +48,10 @@ impl Session {
         let subscription = self.context.notifier.subscribe(owner, mailbox.id);
         let view = self.context.mailstore.view(owner, mailbox.id).await?;
         let state = view.state();
+        let mut selected = Selected::new(&state);
+        if self.enabled.uid_only {
+            selected.use_uids_only();
+        }
         self.opened = Some(Opened {
             id: mailbox.id,
             owner,
@@ -45,11 +59,14 @@ impl Session {
             name: mailbox.name.clone(),
             examined,
             read_only,
-            selected: Selected::new(&state),
+            selected,
             view: Arc::downgrade(&view),
             subscription,
         });
         self.describe(&mailbox, &view, &state);
+        if let Some(qresync) = &params.qresync {
+            self.resync(qresync, &view, &state).await?;
+        }
         let code = if read_only { ResponseCode::ReadOnly } else { ResponseCode::ReadWrite };
         Ok(Reply::ok(if examined { "Examining" } else { "Selected" }).with(code))
     }
@@ -62,7 +79,8 @@ impl Session {
         if !is_rev2 {
             // RFC 3501 §6.3.1 asks for it; RFC 9051 has no \Recent
             writer.recent(0);
-            if let Some(number) = first_unseen(view, state) {
+            let first = if self.enabled.uid_only { None } else { first_unseen(view, state) };
+            if let Some(number) = first {
                 self.untagged_ok(Some(&ResponseCode::Unseen(number)), "First unseen");
             }
         }
@@ -83,6 +101,7 @@ impl Session {
 
     /// CLOSE (which expunges) and UNSELECT.
     pub async fn close(&mut self, expunges: bool) -> Outcome {
+        let mut code = None;
         if let Some(opened) = &self.opened
             && expunges
             && !opened.read_only
@@ -92,11 +111,34 @@ impl Session {
             // RFC 9051 §6.4.1: without EXPUNGE responses. The mailbox stays selected if it fails.
             let (owner, id, view) = (opened.owner, opened.id, opened.view.upgrade());
             if view.is_none_or(|view| has_deleted(&view)) {
-                self.context.mailstore.expunge_deleted(owner, id, None).await?;
+                // RFC 7162 §3.2.8: the tagged OK tells the ModSeq up to which the client knows all,
+                // so what others did is told before
+                if self.enabled.qresync {
+                    self.sync(Look::Database, Expunges::Allowed).await?;
+                }
+                let gone = self.context.mailstore.expunge_deleted(owner, id, None).await?;
+                if self.enabled.qresync && !gone.is_empty() {
+                    code = self.mod_seq_after_own_change().await.ok();
+                }
             }
         }
         self.opened = None;
-        Ok(Reply::ok("Closed"))
+        let reply = Reply::ok("Closed");
+        Ok(match code {
+            Some(mod_seq) => reply.with(ResponseCode::HighestModSeq(mod_seq)),
+            None => reply,
+        })
+    }
+}
+
+impl Session {
+    /// The ModSeq up to which the client knows all after a change of its own that it is not told of:
+    /// that of the change, if it is the only one since.
+    async fn mod_seq_after_own_change(&mut self) -> Outcome<ModSeq> {
+        let (opened, view) = self.opened_view().await?;
+        let known = opened.selected.mod_seq();
+        let now = view.refresh().await?.mod_seq;
+        Ok(if now == known + 1 { now } else { known })
     }
 }
 

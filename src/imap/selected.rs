@@ -41,6 +41,7 @@ pub struct Selected {
     keywords: usize,
     silent: Option<(UidSet, ModSeq)>,
     saved: UidSet,
+    uid_only: bool,
 }
 
 impl Selected {
@@ -52,6 +53,7 @@ impl Selected {
             keywords: state.keywords.len(),
             silent: None,
             saved: UidSet::new(),
+            uid_only: false,
         }
     }
 
@@ -108,15 +110,25 @@ impl Selected {
         Some(UidSet::from_ranges(found))
     }
 
-    /// A counter of sequence numbers for UIDs asked for in ascending order, in linear time over
-    /// all.
+    /// From now on messages are named by their UIDs (RFC 9586).
+    pub const fn use_uids_only(&mut self) {
+        self.uid_only = true;
+    }
+
+    /// Whether all changes up to [`Self::mod_seq`] are told: no EXPUNGE is held back.
+    pub fn has_told_all(&self, state: &ViewState) -> bool {
+        self.mod_seq == state.mod_seq && self.uids.difference(&state.uids).is_empty()
+    }
+
+    /// A counter of the numbers by which FETCH responses name UIDs asked for in ascending order, in
+    /// linear time over all: sequence numbers, or with UIDONLY the UIDs themselves.
     pub fn numbers(&self) -> Numbers<'_> {
-        Numbers { ranges: self.uids.ranges(), before: 0 }
+        Numbers { ranges: self.uids.ranges(), before: 0, uid_only: self.uid_only }
     }
 
     /// The sequence numbers of UIDs, as a set; UIDs that are not in the mailbox are passed over.
     pub fn numbers_of(&self, uids: &UidSet) -> UidSet {
-        let mut numbers = self.numbers();
+        let mut numbers = Numbers { ranges: self.uids.ranges(), before: 0, uid_only: false };
         let mut found = Vec::new();
         for &(first, last) in self.uids.intersection(uids).ranges() {
             if let (Some(low), Some(high)) = (numbers.of(first), numbers.of(last)) {
@@ -201,14 +213,18 @@ fn descending(numbers: &UidSet) -> Vec<SeqNum> {
 pub struct Numbers<'a> {
     ranges: &'a [(Uid, Uid)],
     before: u32,
+    uid_only: bool,
 }
 
 impl Numbers<'_> {
-    /// The sequence number of a UID not below the one asked for before.
+    /// The number of a UID not below the one asked for before; `None`: the client does not know it.
     pub fn of(&mut self, uid: Uid) -> Option<SeqNum> {
         while let Some((&(first, last), rest)) = self.ranges.split_first() {
             if uid < first {
                 return None;
+            }
+            if uid <= last && self.uid_only {
+                return Some(uid);
             }
             if uid <= last {
                 return Some(self.before.saturating_add(uid - first).saturating_add(1));

@@ -14,6 +14,7 @@ use crate::cluster::notifier::Subscription;
 use crate::codec::imap::command::{self, Command};
 use crate::codec::imap::command_table::States;
 use crate::codec::imap::error::{ErrorKind, ParseError};
+use crate::codec::imap::fetch_response::Style;
 use crate::codec::imap::framing::{Frame, Framer, Literal};
 use crate::codec::imap::response::{Condition, Writer};
 use crate::codec::imap::response_code::ResponseCode;
@@ -39,6 +40,10 @@ use tracing::Instrument;
 pub struct Enabled {
     /// CONDSTORE, by ENABLE or by a command that uses it (RFC 7162 §3.1).
     pub condstore: bool,
+    /// QRESYNC: VANISHED instead of EXPUNGE (RFC 7162 §3.2).
+    pub qresync: bool,
+    /// UIDONLY: no sequence numbers in either direction (RFC 9586).
+    pub uid_only: bool,
     /// UTF8=ACCEPT (RFC 6855).
     pub utf8: bool,
     /// IMAP4rev2.
@@ -49,6 +54,11 @@ impl Enabled {
     /// Whether mailbox names are UTF-8 in both directions (RFC 6855 §3, RFC 9051 §5.1).
     pub const fn utf8_names(self) -> bool {
         self.utf8 || self.rev2
+    }
+
+    /// How FETCH responses are written.
+    pub const fn style(self) -> Style {
+        Style { utf8: self.utf8_names(), uid_only: self.uid_only }
     }
 }
 
@@ -324,6 +334,8 @@ impl Session {
                 _ => "Not in this state",
             };
             Err(Reply::bad(text).into())
+        } else if rule.uses_seqnums && self.enabled.uid_only {
+            Err(uid_required().into())
         } else if let Err(failure) = self.check_standing_if_due().await {
             Err(failure)
         } else if matches!(tagged.command, Command::Idle) {
@@ -379,6 +391,12 @@ impl Session {
         self.stream.start_tls(&acceptor, self.patience()).await?;
         Ok(())
     }
+}
+
+/// RFC 9586 §3.1: sequence numbers after ENABLE UIDONLY.
+pub fn uid_required() -> Reply {
+    Reply::bad("Sequence numbers are not in use, UIDONLY is enabled")
+        .with(ResponseCode::UidRequired)
 }
 
 fn reply_of_syntax(error: &ParseError) -> Reply {

@@ -67,7 +67,7 @@ impl Session {
 
     /// FETCH responses for the messages of a STORE, also for those it left as they were.
     async fn tell_stored(&mut self, uids: &UidSet, store: &Store) -> Outcome<()> {
-        let utf8 = self.enabled.utf8_names();
+        let style = self.enabled.style();
         let (with_flags, with_mod_seq) = (!store.silent, self.enabled.condstore);
         for chunk in chunks(uids, 1024) {
             let (opened, view) = self.opened_view().await?;
@@ -75,7 +75,7 @@ impl Session {
             let mut lines = Vec::new();
             view.for_each(&chunk, &mut |row| {
                 let Some(number) = numbers.of(row.uid) else { return };
-                let mut fetch = FetchWriter::begin(&mut lines, utf8, number);
+                let mut fetch = FetchWriter::begin(&mut lines, style, number);
                 fetch.uid(row.uid);
                 if with_mod_seq {
                     fetch.mod_seq(row.mod_seq);

@@ -1,15 +1,19 @@
 //! Telling the client what has changed in its mailbox.
 
 use super::reply::{Failure, Outcome, Reply};
+use super::resync::RANGES_A_LINE;
 use super::rights::permitted_flags;
 use super::selected::{Expunges, Updates};
 use super::session::{Opened, Session};
+use crate::codec::imap::fetch_response::{FetchWriter, Style};
 use crate::codec::imap::response_code::ResponseCode;
 use crate::mailstore::Mailstore;
 use crate::mailstore::view::{View, ViewState};
 use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagMask, FlagSet};
+use crate::model::message::Row;
 use crate::model::rights::Rights;
+use crate::model::uid::{SeqNum, UidSet};
 use futures_util::FutureExt;
 use std::sync::Arc;
 
@@ -68,28 +72,47 @@ impl Session {
     }
 
     async fn tell(&mut self, state: &ViewState, updates: Updates) -> Outcome<()> {
-        for number in updates.expunged {
-            self.writer().expunge(number);
-            self.stream.flush_if_full().await?;
-        }
+        let is_more = updates.exists.is_some() || !updates.vanished.is_empty();
+        self.tell_expunged(&updates).await?;
         if let Some(exists) = updates.exists {
             self.writer().exists(u64::from(exists));
         }
         if updates.keywords {
             self.tell_flags(&state.keywords);
         }
-        let with_mod_seq = self.enabled.condstore;
+        let (style, with_mod_seq) = (self.enabled.style(), self.enabled.condstore);
         for (number, row) in updates.changed {
-            let mut writer = self.writer();
-            writer.raw(b"* ").number(u64::from(number)).raw(b" FETCH (UID ");
-            writer.number(u64::from(row.uid)).raw(b" FLAGS ").flag_list(&row.flags);
-            if with_mod_seq {
-                writer.raw(b" MODSEQ (").number(row.mod_seq).raw(b")");
+            write_flags(self.stream.output(), style, (number, &row), with_mod_seq);
+            self.stream.flush_if_full().await?;
+        }
+        if is_more && self.enabled.qresync {
+            self.tell_highest_mod_seq(state);
+        }
+        Ok(())
+    }
+
+    /// EXPUNGE, or VANISHED once that is agreed (RFC 7162 §3.2.10.2, RFC 9586 §3.2).
+    async fn tell_expunged(&mut self, updates: &Updates) -> Outcome<()> {
+        if self.enabled.qresync || self.enabled.uid_only {
+            for ranges in updates.vanished.ranges().chunks(RANGES_A_LINE) {
+                self.writer().vanished(false, &UidSet::from_ranges(ranges.to_vec()));
+                self.stream.flush_if_full().await?;
             }
-            writer.raw(b")").end_line();
+            return Ok(());
+        }
+        for number in &updates.expunged {
+            self.writer().expunge(*number);
             self.stream.flush_if_full().await?;
         }
         Ok(())
+    }
+
+    /// EXISTS and VANISHED carry no ModSeq: this tells up to which one the client has heard all, so
+    /// that it can begin there the next time.
+    fn tell_highest_mod_seq(&mut self, state: &ViewState) {
+        if self.opened.as_ref().is_some_and(|opened| opened.selected.has_told_all(state)) {
+            self.untagged_ok(Some(&ResponseCode::HighestModSeq(state.mod_seq)), "Highest");
+        }
     }
 
     /// FLAGS and PERMANENTFLAGS (RFC 9051 §7.3.5, §7.1).
@@ -108,6 +131,22 @@ impl Session {
         }
         self.untagged_ok(Some(&ResponseCode::PermanentFlags(permanent)), "Flags permitted");
     }
+}
+
+/// A FETCH response nobody asked for.
+pub fn write_flags(
+    out: &mut Vec<u8>,
+    style: Style,
+    (number, row): (SeqNum, &Row),
+    with_mod_seq: bool,
+) {
+    let mut fetch = FetchWriter::begin(out, style, number);
+    fetch.uid(row.uid);
+    fetch.flags(&row.flags);
+    if with_mod_seq {
+        fetch.mod_seq(row.mod_seq);
+    }
+    fetch.end();
 }
 
 /// RFC 2180 §3.3: the mailbox was deleted under the session.

@@ -20,6 +20,7 @@ mod journeys;
 mod judges;
 mod lmtp;
 mod local;
+mod resync;
 mod scale;
 mod sessions;
 mod tls;

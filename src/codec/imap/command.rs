@@ -6,6 +6,7 @@ use super::fetch::{self, Fetch};
 use super::lexer::{Lexer, Parse};
 use super::list::{self, List};
 use super::search::{self, Search};
+use super::select::{self, SelectParams};
 use super::sequence_set::{self, SequenceSet};
 use super::status::{self, StatusItem};
 use super::store::{self, Store};
@@ -56,15 +57,15 @@ pub enum Command {
     Select {
         /// The mailbox.
         mailbox: String,
-        /// `(CONDSTORE)`
-        condstore: bool,
+        /// What stands in parentheses.
+        params: SelectParams,
     },
     /// EXAMINE
     Examine {
         /// The mailbox.
         mailbox: String,
-        /// `(CONDSTORE)`
-        condstore: bool,
+        /// What stands in parentheses.
+        params: SelectParams,
     },
     /// CREATE
     Create {
@@ -248,11 +249,11 @@ fn read_arguments(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
         }
         "SELECT" => {
             let mailbox = lexer.mailbox()?;
-            Command::Select { mailbox, condstore: read_condstore(lexer)? }
+            Command::Select { mailbox, params: select::read_params(lexer)? }
         }
         "EXAMINE" => {
             let mailbox = lexer.mailbox()?;
-            Command::Examine { mailbox, condstore: read_condstore(lexer)? }
+            Command::Examine { mailbox, params: select::read_params(lexer)? }
         }
         "CREATE" => {
             let mailbox = lexer.mailbox()?;
@@ -347,19 +348,6 @@ fn read_authenticate(lexer: &mut Lexer<'_>) -> Parse<Command> {
         initial = Some(octets.map_err(|_| ErrorKind::Syntax("base64"))?);
     }
     Ok(Command::Authenticate { mechanism, initial })
-}
-
-/// `select-params = SP "(" select-param *(SP select-param) ")"`: CONDSTORE (RFC 7162 §7)
-fn read_condstore(lexer: &mut Lexer<'_>) -> Parse<bool> {
-    if lexer.is_at_end() {
-        return Ok(false);
-    }
-    lexer.space()?;
-    let params = lexer.list(|lexer| match lexer.word("CONDSTORE")?.as_str() {
-        "CONDSTORE" => Ok(()),
-        _ => Err(ErrorKind::Syntax("CONDSTORE")),
-    })?;
-    Ok(!params.is_empty())
 }
 
 /// `create-param = SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"` (RFC 6154 §6)

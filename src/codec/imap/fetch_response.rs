@@ -8,25 +8,44 @@ use crate::model::flag::FlagSet;
 use crate::model::message::TimeMs;
 use crate::model::uid::{ModSeq, SeqNum, Uid};
 
+/// How a session's FETCH responses are written.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Style {
+    /// UTF8=ACCEPT or IMAP4rev2 is enabled.
+    pub utf8: bool,
+    /// UIDONLY is enabled: `* uid UIDFETCH (...)` (RFC 9586 §3.3).
+    pub uid_only: bool,
+}
+
+impl From<bool> for Style {
+    fn from(utf8: bool) -> Self {
+        Self { utf8, uid_only: false }
+    }
+}
+
 /// Writes the items of one FETCH response; call [`FetchWriter::end`] at the end.
 #[derive(Debug)]
 pub struct FetchWriter<'a> {
     writer: Writer<'a>,
+    uid_only: bool,
     any: bool,
 }
 
 impl<'a> FetchWriter<'a> {
-    /// Begins `* n FETCH (`.
-    pub fn begin(out: &'a mut Vec<u8>, utf8: bool, seq: SeqNum) -> Self {
+    /// Begins `* n FETCH (`, or `* uid UIDFETCH (`: then `number` is the UID.
+    pub fn begin(out: &'a mut Vec<u8>, style: impl Into<Style>, number: SeqNum) -> Self {
+        let Style { utf8, uid_only } = style.into();
         let mut writer = Writer::new(out, utf8);
-        writer.raw(b"* ").number(u64::from(seq)).raw(b" FETCH (");
-        Self { writer, any: false }
+        writer.raw(b"* ").number(u64::from(number));
+        writer.raw(if uid_only { b" UIDFETCH (" } else { b" FETCH (" });
+        Self { writer, uid_only, any: false }
     }
 
     /// Goes on in another buffer: when a section's octets were sent between. Items were written
     /// before.
-    pub const fn resume(out: &'a mut Vec<u8>, utf8: bool) -> Self {
-        Self { writer: Writer::new(out, utf8), any: true }
+    pub fn resume(out: &'a mut Vec<u8>, style: impl Into<Style>) -> Self {
+        let Style { utf8, uid_only } = style.into();
+        Self { writer: Writer::new(out, utf8), uid_only, any: true }
     }
 
     /// Ends the response.
@@ -42,9 +61,11 @@ impl<'a> FetchWriter<'a> {
         self.writer.text(name)
     }
 
-    /// `UID n`
+    /// `UID n`; in UIDFETCH it is there already.
     pub fn uid(&mut self, uid: Uid) {
-        self.item("UID ").number(u64::from(uid));
+        if !self.uid_only {
+            self.item("UID ").number(u64::from(uid));
+        }
     }
 
     /// `FLAGS (...)`

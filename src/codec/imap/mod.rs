@@ -19,6 +19,7 @@ pub mod response_code;
 #[cfg(test)]
 mod response_tests;
 pub mod search;
+pub mod select;
 pub mod sequence_set;
 pub mod status;
 pub mod store;

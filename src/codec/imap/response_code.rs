@@ -86,6 +86,8 @@ pub enum ResponseCode {
     Corruption,
     /// `UNKNOWN-CTE`
     UnknownCte,
+    /// `UIDREQUIRED` (RFC 9586 §3.1)
+    UidRequired,
     /// `USEATTR` (RFC 6154 §3)
     UseAttr,
 }
@@ -164,6 +166,7 @@ impl ResponseCode {
             Self::ExpungeIssued => "EXPUNGEISSUED",
             Self::Corruption => "CORRUPTION",
             Self::UnknownCte => "UNKNOWN-CTE",
+            Self::UidRequired => "UIDREQUIRED",
             Self::UseAttr => "USEATTR",
         }
     }

@@ -7,6 +7,7 @@ use super::date_time::parse_date;
 use super::error::ErrorKind;
 use super::fetch::{BodySection, FetchItem};
 use super::search::SearchKey;
+use super::select::SelectParams;
 use super::sequence_set::SequenceSet;
 use crate::codec::mime::section::{Section, SectionText};
 use crate::model::flag::{Flag, FlagChange};
@@ -223,7 +224,7 @@ fn details_of_commands() {
     let Tagged { tag, command } = parse(&Bytes::from_static(b"t1 select \"R&D\""), true).unwrap();
     assert_eq!(
         (tag.as_str(), command),
-        ("t1", Command::Select { mailbox: "R&D".into(), condstore: false })
+        ("t1", Command::Select { mailbox: "R&D".into(), params: SelectParams::default() })
     );
 }
 

@@ -123,7 +123,9 @@ impl Client {
 
 #[test]
 fn two_sessions_believe_the_truth() {
-    for seed in 1..400u64 {
+    // long histories and many short ones
+    for seed in 1..100_000u64 {
+        let steps = if seed < 200 { 120 } else { 8 + seed % 16 };
         let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut random = move |below: u32| {
             state ^= state << 13;
@@ -134,7 +136,7 @@ fn two_sessions_believe_the_truth() {
         let mut mailbox = Mailbox::default();
         (0..random(6)).for_each(|_| mailbox.append());
         let mut clients = [Client::select(&mailbox), Client::select(&mailbox)];
-        for _ in 0..120 {
+        for _ in 0..steps {
             let client = &mut clients[random(2) as usize];
             let uid = random(mailbox.uid_next + 1) + 1;
             let uids = UidSet::from_range(uid, uid + random(3));
