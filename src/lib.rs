@@ -6,7 +6,7 @@
 //!         cli ── server ── config                     put it together
 //!   imap   smtp (LMTP)   api                          doors: one per way in or out
 //!            delivery                                 a message finds its mailboxes
-//!            directory                                who exists
+//!            directory     queue                      who exists / what must leave
 //!      mailstore   auth   cluster                     meaning of mail / who are you / tell the
 //! others
 //!                  storage                            MongoDB, one file per collection
@@ -23,6 +23,7 @@
 //! - [`mailstore`]: mailboxes and messages with IMAP's promises: append, fetch, flags, copy,
 //!   expunge, view.
 //! - [`auth`]: passwords, tokens, throttling. [`cluster`]: the change stream that wakes sessions.
+//! - [`queue`]: what must leave, one entry a recipient, under leases.
 //! - [`directory`]: users and addresses. [`delivery`]: from an SMTP transaction to mailboxes.
 //! - [`imap`], [`smtp`], [`api`]: the doors. Each has `settings.rs` and one file that turns errors
 //!   into its words.
@@ -79,6 +80,7 @@ pub mod imap;
 pub mod mailstore;
 pub mod model;
 pub mod net;
+pub mod queue;
 pub mod server;
 pub mod smtp;
 pub mod spool;

@@ -21,6 +21,7 @@ const RANKS: &[(&str, u8)] = &[
     ("auth", 3),
     ("cluster", 3),
     ("directory", 4),
+    ("queue", 4),
     ("delivery", 5),
     ("imap", 6),
     ("smtp", 6),

@@ -169,6 +169,23 @@ impl Mailstore {
         stream::iter(appends).buffered(TARGETS_AT_ONCE_MAX).collect().await
     }
 
+    /// Raises the count of a content for something else than messages (the queue, audits), storing
+    /// it if it is new. One round trip and commit when it is known, two commits at least when not.
+    ///
+    /// # Errors
+    /// `Unavailable`; counts may be too high then.
+    pub async fn hold_content(&self, prepared: &Prepared, by: u64) -> Result<()> {
+        self.hold(prepared, by, false).await.map(|_| ())
+    }
+
+    /// Lowers a count that [`Mailstore::hold_content`] raised; nobody's content is removed.
+    ///
+    /// # Errors
+    /// `Unavailable`; the count is too high then.
+    pub async fn release_content(&self, content: ContentHash, by: u64) -> Result<()> {
+        contents::lower_many(self.storage(), &BTreeMap::from([(content, by)])).await
+    }
+
     /// Makes sure that a content outlives the messages that will refer to it: raises the count of a
     /// known one, stores a
     /// new one or, if `inline`, leaves its document to the mailbox's transaction.

@@ -80,6 +80,13 @@ pub const INDEXES: &[Index] = &[
         ttl_s: Some(CHANGES_DAYS * 86_400),
         ..PLAIN
     },
+    // rules, in order
+    Index { collection: "filters", keys: &[("user", 1), ("_id", 1)], ..PLAIN },
+    Index { collection: "autoreplies", keys: &[("user", 1)], unique: true, ..PLAIN },
+    // what is to be sent next, at all or to one next hop; the entries of a message
+    Index { collection: "queue", keys: &[("local", 1), ("due", 1)], ..PLAIN },
+    Index { collection: "queue", keys: &[("domain", 1), ("due", 1)], ..PLAIN },
+    Index { collection: "queue", keys: &[("queue_id", 1), ("seq", 1)], ..PLAIN },
     // garbage: contents that no message refers to
     Index {
         collection: "contents",

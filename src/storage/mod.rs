@@ -9,6 +9,7 @@
 
 pub mod addresses;
 pub mod attachments;
+pub mod autoreplies;
 mod cache;
 pub mod change_log;
 pub mod changes;
@@ -18,6 +19,7 @@ pub mod content_range;
 pub mod contents;
 pub mod error;
 pub mod field;
+pub mod filters;
 pub mod indexes;
 pub mod leases;
 mod listing;
@@ -32,6 +34,7 @@ pub mod messages;
 pub mod migrations;
 pub mod page;
 pub mod purges;
+pub mod queue;
 pub mod rate_limits;
 pub mod record;
 pub mod regex;

@@ -9,8 +9,9 @@
 //! Collection `limits`; a few live documents of 100 octets.
 
 use super::Storage;
-use super::field::get_count;
-use crate::model::error::Result;
+use super::error::is_duplicate;
+use super::field::{get_count, int};
+use crate::model::error::{Error, Result};
 use bson::{DateTime, Document, doc};
 use mongodb::Collection;
 
@@ -57,6 +58,66 @@ pub async fn count(storage: &Storage, key: &str, now_ms: i64, window_ms: i64) ->
     Ok(())
 }
 
+/// Races of creating a counter that are tried again.
+const ATTEMPTS_MAX: usize = 4;
+
+/// Counts `by` unless the window's count has reached `max` already; a single large step may
+/// overshoot. One round trip; two when it is refused.
+///
+/// # Errors
+/// `Throttled` with the seconds until the window ends; `Unavailable`.
+pub async fn count_below(
+    storage: &Storage,
+    key: &str,
+    by: u64,
+    max: u64,
+    now_ms: i64,
+    window_ms: i64,
+) -> Result<()> {
+    if max == 0 {
+        return Err(throttled(window_ms));
+    }
+    let now = DateTime::from_millis(now_ms);
+    let end = DateTime::from_millis(now_ms.saturating_add(window_ms));
+    let is_open = doc! { "$gt": ["$expires", now] };
+    let update = vec![doc! { "$set": {
+        "n": { "$cond": [is_open.clone(), { "$add": ["$n", int(by)] }, int(by)] },
+        "expires": { "$cond": [is_open, "$expires", end] },
+    } }];
+    // A counter that is full does not match: the upsert then meets its `_id`, a duplicate
+    let free =
+        doc! { "_id": key, "$or": [{ "expires": { "$lte": now } }, { "n": { "$lt": int(max) } }] };
+    let collection = limits(storage);
+    for _ in 0..ATTEMPTS_MAX {
+        match collection.update_one(free.clone(), update.clone()).upsert(true).await {
+            Ok(_) => return Ok(()),
+            Err(error) if is_duplicate(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let full = find(storage, key, now_ms).await?.filter(|counted| counted.count >= max);
+        if let Some(full) = full {
+            return Err(throttled(full.expires_ms.saturating_sub(now_ms)));
+        }
+    }
+    Err(Error::Unavailable { reason: super::error::AWAY, source: None })
+}
+
+fn throttled(left_ms: i64) -> Error {
+    Error::Throttled { retry_after_s: u64::try_from(left_ms / 1000).unwrap_or(0).max(1) }
+}
+
+/// Whether this is the first time in a window; it begins one then. At most two round trips.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn is_first(storage: &Storage, key: &str, now_ms: i64, window_ms: i64) -> Result<bool> {
+    match count_below(storage, key, 1, 1, now_ms, window_ms).await {
+        Ok(()) => Ok(true),
+        Err(Error::Throttled { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Forgets a key.
 ///
 /// # Errors
@@ -64,4 +125,28 @@ pub async fn count(storage: &Storage, key: &str, now_ms: i64, window_ms: i64) ->
 pub async fn forget(storage: &Storage, key: &str) -> Result<()> {
     limits(storage).delete_one(doc! { "_id": key }).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::testing::storage;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_limit_holds_among_racers_and_ends_with_its_window() {
+        let storage = storage("limits").await;
+        let racers = (0..20).map(|_| count_below(&storage, "k", 1, 5, 1_000, 60_000));
+        let results = futures_util::future::join_all(racers).await;
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 5, "{results:?}");
+        let refused = count_below(&storage, "k", 1, 5, 31_000, 60_000).await;
+        assert!(matches!(refused, Err(Error::Throttled { retry_after_s: 30 })), "{refused:?}");
+        count_below(&storage, "k", 7, 5, 61_001, 60_000).await.unwrap();
+        let counted = find(&storage, "k", 61_001).await.unwrap().unwrap();
+        assert_eq!((counted.count, counted.expires_ms), (7, 121_001));
+        assert!(count_below(&storage, "none", 1, 0, 0, 1_000).await.is_err());
+        assert!(is_first(&storage, "f", 0, 1_000).await.unwrap());
+        assert!(!is_first(&storage, "f", 999, 1_000).await.unwrap());
+        assert!(is_first(&storage, "f", 1_000, 1_000).await.unwrap());
+        storage.drop_database().await.unwrap();
+    }
 }

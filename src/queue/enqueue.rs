@@ -1,0 +1,111 @@
+//! A message into the queue.
+
+use super::Queue;
+use crate::mailstore::append::Prepared;
+use crate::model::error::{Error, Result};
+use crate::model::id::UserId;
+use crate::model::limits::RECIPIENTS_MAX;
+use crate::model::message::TimeMs;
+use crate::model::queue::{Entry, QueueId, Reason};
+use crate::model::target::{ForwardTarget, TargetKind};
+use crate::storage::field::new_id;
+use crate::storage::{queue, transaction};
+
+/// One recipient of an outgoing message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Destination {
+    /// Forward-path.
+    pub recipient: String,
+    /// Another server or program that gets it; `None`: the recipient's own server.
+    pub via: Option<ForwardTarget>,
+    /// The recipient is one of ours.
+    pub is_local: bool,
+}
+
+/// A message to send.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Its name in the queue.
+    pub queue_id: QueueId,
+    /// On whose behalf.
+    pub user: Option<UserId>,
+    /// Why.
+    pub reason: Reason,
+    /// Reverse-path, empty for the null path.
+    pub sender: String,
+    /// The content.
+    pub prepared: Prepared,
+    /// Header fields in front of it, CRLF-ended lines.
+    pub prefix: Vec<u8>,
+    /// Not before.
+    pub due_ms: TimeMs,
+    /// To whom.
+    pub destinations: Vec<Destination>,
+}
+
+impl Outgoing {
+    fn entries(&self, now: TimeMs) -> Vec<Entry> {
+        let mut entries = Vec::with_capacity(self.destinations.len());
+        for (destination, seq) in self.destinations.iter().zip(1..) {
+            let Destination { recipient, via, is_local } = destination;
+            let own = || ForwardTarget { kind: TargetKind::Mail, value: recipient.clone() };
+            let target = via.clone().unwrap_or_else(own);
+            entries.push(Entry {
+                id: new_id(),
+                queue_id: self.queue_id,
+                seq,
+                user: self.user,
+                reason: self.reason,
+                sender: self.sender.clone(),
+                recipient: recipient.clone(),
+                domain: target.domain(),
+                target,
+                is_local: *is_local,
+                content: self.prepared.hash,
+                content_octets: u64::try_from(self.prepared.content.len()).unwrap_or(u64::MAX),
+                prefix: self.prefix.clone(),
+                due_ms: self.due_ms,
+                created_ms: now,
+                locked_until_ms: 0,
+                fence: 0,
+                attempts: Vec::new(),
+            });
+        }
+        entries
+    }
+}
+
+impl Queue {
+    /// Writes a message's entries, all or none; acknowledged when it returns.
+    ///
+    /// The content's count is raised (or the content stored) before; the entries are one
+    /// transaction of one round trip and its commit.
+    ///
+    /// # Errors
+    /// `LimitReached` recipients, `Unavailable`; nothing is queued then.
+    pub async fn enqueue(&self, message: &Outgoing) -> Result<Vec<Entry>> {
+        if message.destinations.len() > RECIPIENTS_MAX {
+            return Err(Error::LimitReached { limit: format!("{RECIPIENTS_MAX} recipients") });
+        }
+        let entries = message.entries(self.clock.now_ms());
+        let count = u64::try_from(entries.len()).unwrap_or(0);
+        if count == 0 {
+            return Ok(entries);
+        }
+        self.mailstore.hold_content(&message.prepared, count).await?;
+        let inserted = transaction::run!(&self.storage, async |session| {
+            queue::insert(&self.storage, session, &entries).await
+        })
+        .await;
+        if let Err(error) = inserted {
+            // An unknown outcome may be a commit: a count too high is harmless, too low is not
+            if !matches!(error, Error::Unavailable { .. }) {
+                self.mailstore.release_content(message.prepared.hash, count).await?;
+            }
+            return Err(error);
+        }
+        metrics::counter!("eider_queue_entries_total", "reason" => message.reason.name())
+            .increment(count);
+        Ok(entries)
+    }
+}

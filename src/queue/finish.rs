@@ -1,0 +1,55 @@
+//! An entry that is done: delivered, given up, or cancelled.
+
+use super::Queue;
+use crate::model::error::Result;
+use crate::model::id::UserId;
+use crate::model::queue::{Entry, QueueId};
+use crate::storage::queue;
+
+/// What cancelling did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cancelled {
+    /// So many entries are gone; others are being sent.
+    Entries(u64),
+    /// There is no such message in the queue.
+    NotFound,
+    /// It is somebody else's.
+    NotOwned,
+}
+
+impl Queue {
+    /// Removes an entry, then lowers the content's count. `false`: another worker has it.
+    ///
+    /// # Errors
+    /// `Unavailable`; it may be tried again when the lease ends.
+    pub async fn finish(&self, entry: &Entry) -> Result<bool> {
+        if !queue::delete(&self.storage, entry).await? {
+            return Ok(false);
+        }
+        self.mailstore.release_content(entry.content, 1).await?;
+        Ok(true)
+    }
+
+    /// Removes the entries of a user's message that no worker has at this moment.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn cancel(&self, user: UserId, queue_id: QueueId) -> Result<Cancelled> {
+        let entries = queue::list_of_message(&self.storage, queue_id).await?;
+        let Some(first) = entries.first() else { return Ok(Cancelled::NotFound) };
+        if first.user != Some(user) {
+            return Ok(Cancelled::NotOwned);
+        }
+        let (content, now) = (first.content, self.clock.now_ms());
+        let mut deleted = 0;
+        for entry in &entries {
+            if queue::delete_unlocked(&self.storage, user, entry.id, now).await? {
+                deleted += 1;
+            }
+        }
+        if deleted > 0 {
+            self.mailstore.release_content(content, deleted).await?;
+        }
+        Ok(Cancelled::Entries(deleted))
+    }
+}

@@ -1,0 +1,126 @@
+//! The queue on a real database: racing workers, leases, fencing, cancelling.
+
+use super::Queue;
+use super::claim::{Claim, LEASE_MS};
+use super::enqueue::{Destination, Outgoing};
+use super::finish::Cancelled;
+use crate::clock::Clock;
+use crate::mailstore::Mailstore;
+use crate::model::id::UserId;
+use crate::model::queue::{Attempt, Reason};
+use crate::storage::Storage;
+use crate::storage::field::new_id;
+use crate::storage::testing::{counts, storage};
+use crate::tasks::Tasks;
+use std::collections::HashSet;
+
+struct Fixture {
+    storage: Storage,
+    mailstore: Mailstore,
+    clock: Clock,
+    queue: Queue,
+    user: UserId,
+}
+
+impl Fixture {
+    async fn new(name: &str) -> Self {
+        let (storage, clock) = (storage(name).await, Clock::default());
+        let mailstore = Mailstore::new(storage.clone(), clock.clone(), Tasks::new());
+        let queue = Queue::new(storage.clone(), mailstore.clone(), clock.clone());
+        Self { storage, mailstore, clock, queue, user: new_id() }
+    }
+
+    async fn message(&self, recipients: &[&str]) -> Outgoing {
+        let content = b"Subject: away\r\n\r\nbody\r\n".as_slice();
+        let destination = |recipient: &&str| Destination {
+            recipient: (*recipient).to_owned(),
+            via: None,
+            is_local: false,
+        };
+        Outgoing {
+            queue_id: new_id(),
+            user: Some(self.user),
+            reason: Reason::Submit,
+            sender: "me@a.example".to_owned(),
+            prepared: self.mailstore.prepare(content.into()).await.unwrap(),
+            prefix: b"X: 1\r\n".to_vec(),
+            due_ms: self.clock.now_ms(),
+            destinations: recipients.iter().map(destination).collect(),
+        }
+    }
+}
+
+fn tried(clock: &Clock) -> Attempt {
+    Attempt { at_ms: clock.now_ms(), host: "mx".into(), reply: "451 later".into() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn racing_workers_get_every_entry_once() {
+    let it = Fixture::new("queue_race").await;
+    let names: Vec<String> = (0..40).map(|n| format!("u{n}@d{}.example", n % 3)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let message = it.message(&names).await;
+    it.queue.enqueue(&message).await.unwrap();
+    assert_eq!(counts(&it.storage, "contents").await, (1, 40), "one count an entry");
+    let worker = async |queue: Queue| {
+        let mut got = Vec::new();
+        loop {
+            let batch = queue.claim_batch(5).await.unwrap();
+            let Some(first) = batch.first() else { break got };
+            assert!(batch.iter().all(|entry| entry.domain == first.domain));
+            for entry in batch {
+                got.push(entry.recipient.clone());
+                assert!(queue.finish(&entry).await.unwrap());
+                assert!(!queue.finish(&entry).await.unwrap(), "only once");
+            }
+        }
+    };
+    let workers = (0..4).map(|_| worker(it.queue.clone()));
+    let got: Vec<String> = futures_util::future::join_all(workers).await.concat();
+    assert_eq!(got.len(), 40);
+    assert_eq!(got.iter().collect::<HashSet<_>>().len(), 40);
+    assert_eq!(counts(&it.storage, "contents").await, (0, 0), "nothing refers to it any more");
+    it.storage.drop_database().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_whose_lease_ended_can_do_nothing() {
+    let it = Fixture::new("queue_lease").await;
+    let message = it.message(&["u@b.example"]).await;
+    it.queue.enqueue(&message).await.unwrap();
+    let first = it.queue.claim(Claim::Remote).await.unwrap().unwrap();
+    assert_eq!(it.queue.claim(Claim::Remote).await.unwrap(), None, "it is leased");
+    assert_eq!(it.queue.load_content(&first).await.unwrap(), message.prepared.content);
+    assert!(it.queue.prolong(&first).await.unwrap());
+    it.clock.advance_ms(LEASE_MS + 1000);
+    let second = it.queue.claim(Claim::Remote).await.unwrap().unwrap();
+    assert_eq!((second.id, second.fence), (first.id, first.fence + 1));
+    let (late, due) = (tried(&it.clock), it.clock.now_ms());
+    assert!(!it.queue.reschedule(&first, &late, due).await.unwrap());
+    assert!(!it.queue.finish(&first).await.unwrap() && !it.queue.prolong(&first).await.unwrap());
+    // rescheduled: due later, and its log has the reply
+    assert!(it.queue.reschedule(&second, &late, due + 5000).await.unwrap());
+    assert_eq!(it.queue.claim(Claim::Remote).await.unwrap(), None);
+    it.clock.advance_ms(6000);
+    let third = it.queue.claim(Claim::Remote).await.unwrap().unwrap();
+    assert_eq!(third.attempts, [late]);
+    assert!(it.queue.finish(&third).await.unwrap());
+    it.storage.drop_database().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_the_owner_cancels_and_only_what_nobody_sends() {
+    let it = Fixture::new("queue_cancel").await;
+    let message = it.message(&["a@b.example", "b@b.example"]).await;
+    it.queue.enqueue(&message).await.unwrap();
+    let id = message.queue_id;
+    let busy = it.queue.claim(Claim::Domain("b.example")).await.unwrap().unwrap();
+    assert_eq!(it.queue.cancel(new_id(), id).await.unwrap(), Cancelled::NotOwned);
+    assert_eq!(it.queue.cancel(it.user, new_id()).await.unwrap(), Cancelled::NotFound);
+    assert_eq!(it.queue.cancel(it.user, id).await.unwrap(), Cancelled::Entries(1));
+    let left = it.queue.list_entries(it.user, id).await.unwrap();
+    assert_eq!(left.iter().map(|entry| entry.id).collect::<Vec<_>>(), [busy.id]);
+    assert!(it.queue.list_entries(new_id(), id).await.unwrap().is_empty());
+    assert_eq!(counts(&it.storage, "contents").await, (1, 1));
+    it.storage.drop_database().await.unwrap();
+}

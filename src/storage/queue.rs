@@ -1,0 +1,225 @@
+//! The outbound queue: one document per recipient of an outgoing message.
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `_id` | id | the entry |
+//! | `queue_id` | id | the message, all its recipients |
+//! | `seq` | int32 | number among them, from 1 |
+//! | `user` | id | on whose behalf; absent for forwarding addresses |
+//! | `reason` | text | `submit`, `forward`, `autoreply`, `bounce` |
+//! | `sender`, `recipient` | text | reverse-path (empty: null) and forward-path |
+//! | `target` | `{type, value}` | `mail`: to the recipient's domain; `relay`: to that server; `http`: posted there |
+//! | `domain` | text | next hop's name: what entries are batched by |
+//! | `local` | bool | the recipient was ours when it was enqueued |
+//! | `content`, `octets` | hash, int64 | holds one count of the content |
+//! | `prefix` | binary | header fields in front of the content |
+//! | `due` | date | when it is tried; a claim moves it to the end of the lease |
+//! | `locked_until` | date | end of the lease of the last claim; in the past: nobody has it |
+//! | `fence` | int64 | grows with every claim; writes of a worker name the one it got |
+//! | `log` | list of `{at, host, reply}` | the last tries |
+//! | `created` | date | |
+//!
+//! Indexes: `{local, due}` to claim, `{domain, due}` to batch, `{queue_id, seq}` to inspect. 500
+//! octets each.
+
+use super::Storage;
+use super::field::{binary, date, get_count, get_hash, get_id, get_ms, hash, int, oid};
+use super::target::{get_target, target};
+use crate::model::error::{Error, Result};
+use crate::model::id::{ObjectId, UserId};
+use crate::model::message::TimeMs;
+use crate::model::queue::{Attempt, Entry, QueueId, Reason};
+use bson::{Bson, Document, doc};
+use futures_util::TryStreamExt as _;
+use mongodb::options::ReturnDocument;
+use mongodb::{ClientSession, Collection};
+
+/// Tries kept of an entry.
+const LOG_MAX: i32 = 20;
+
+fn queue(storage: &Storage) -> Collection<Document> {
+    storage.collection("queue")
+}
+
+fn write(entry: &Entry) -> Document {
+    let mut document = doc! {
+        "_id": oid(entry.id),
+        "queue_id": oid(entry.queue_id),
+        "seq": i64::from(entry.seq),
+        "reason": entry.reason.name(),
+        "sender": &entry.sender,
+        "recipient": &entry.recipient,
+        "target": target(&entry.target),
+        "domain": &entry.domain,
+        "local": entry.is_local,
+        "content": hash(&entry.content),
+        "octets": int(entry.content_octets),
+        "prefix": binary(entry.prefix.clone()),
+        "due": date(entry.due_ms),
+        "locked_until": date(entry.locked_until_ms),
+        "fence": int(entry.fence),
+        "log": entry.attempts.iter().map(attempt).collect::<Vec<Bson>>(),
+        "created": date(entry.created_ms),
+    };
+    if let Some(user) = entry.user {
+        document.insert("user", oid(user));
+    }
+    document
+}
+
+fn attempt(attempt: &Attempt) -> Bson {
+    let Attempt { at_ms, host, reply } = attempt;
+    Bson::Document(doc! { "at": date(*at_ms), "host": host, "reply": reply })
+}
+
+fn read(document: &Document) -> Result<Entry> {
+    let broken = || Error::Internal { reason: "a queue entry cannot be read", source: None };
+    let text = |name: &str| document.get_str(name).unwrap_or_default().to_owned();
+    let reason = Reason::EVERY.into_iter().find(|reason| reason.name() == text("reason"));
+    let to = document.get_document("target").ok().and_then(get_target);
+    let log = document.get_array("log").map(Vec::as_slice).unwrap_or_default();
+    let attempts = log.iter().filter_map(Bson::as_document).map(|tried| Attempt {
+        at_ms: get_ms(tried, "at"),
+        host: tried.get_str("host").unwrap_or_default().to_owned(),
+        reply: tried.get_str("reply").unwrap_or_default().to_owned(),
+    });
+    Ok(Entry {
+        id: get_id(document, "_id")?,
+        queue_id: get_id(document, "queue_id")?,
+        seq: u32::try_from(get_count(document, "seq")).unwrap_or(0),
+        user: get_id(document, "user").ok(),
+        reason: reason.ok_or_else(broken)?,
+        sender: text("sender"),
+        recipient: text("recipient"),
+        target: to.ok_or_else(broken)?,
+        domain: text("domain"),
+        is_local: document.get_bool("local").unwrap_or(false),
+        content: get_hash(document, "content")?,
+        content_octets: get_count(document, "octets"),
+        prefix: document.get_binary_generic("prefix").cloned().unwrap_or_default(),
+        due_ms: get_ms(document, "due"),
+        created_ms: get_ms(document, "created"),
+        locked_until_ms: get_ms(document, "locked_until"),
+        fence: get_count(document, "fence"),
+        attempts: attempts.collect(),
+    })
+}
+
+/// Inserts the entries of a message inside a transaction: one round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn insert(
+    storage: &Storage,
+    session: &mut ClientSession,
+    entries: &[Entry],
+) -> Result<()> {
+    queue(storage).insert_many(entries.iter().map(write)).session(session).await?;
+    Ok(())
+}
+
+/// Which entries a worker takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Claim<'a> {
+    /// Those for our own users.
+    Local,
+    /// All others.
+    Remote,
+    /// Those of one next hop that are not for our own users.
+    Domain(&'a str),
+}
+
+/// Takes the entry that is due longest and nobody has: one round trip. It is due again when the
+/// lease ends, so an entry whose worker died is claimed by another.
+///
+/// # Errors
+/// `Unavailable`; `Internal` for a document that cannot be read.
+pub async fn claim(
+    storage: &Storage,
+    what: Claim<'_>,
+    now: TimeMs,
+    until: TimeMs,
+) -> Result<Option<Entry>> {
+    let due = doc! { "$lte": date(now) };
+    let (filter, order) = match what {
+        Claim::Local => (doc! { "local": true, "due": due }, doc! { "local": 1, "due": 1 }),
+        Claim::Remote => (doc! { "local": false, "due": due }, doc! { "local": 1, "due": 1 }),
+        Claim::Domain(domain) => {
+            let filter = doc! { "domain": domain, "due": due, "local": false };
+            (filter, doc! { "domain": 1, "due": 1 })
+        }
+    };
+    let lease = doc! {
+        "$set": { "due": date(until), "locked_until": date(until) },
+        "$inc": { "fence": 1_i64 },
+    };
+    let collection = queue(storage);
+    let claim = collection.find_one_and_update(filter, lease).sort(order);
+    let claimed = claim.return_document(ReturnDocument::After).await?;
+    claimed.as_ref().map(read).transpose()
+}
+
+fn held(entry: &Entry) -> Document {
+    doc! { "_id": oid(entry.id), "fence": int(entry.fence) }
+}
+
+/// Gives an entry back to be tried again at `due`. `false`: another worker has it.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn reschedule(
+    storage: &Storage,
+    entry: &Entry,
+    tried: &Attempt,
+    due: TimeMs,
+) -> Result<bool> {
+    let change = doc! {
+        "$set": { "due": date(due), "locked_until": date(0) },
+        "$push": { "log": { "$each": [attempt(tried)], "$slice": -LOG_MAX } },
+        "$inc": { "fence": 1_i64 },
+    };
+    Ok(queue(storage).update_one(held(entry), change).await?.matched_count > 0)
+}
+
+/// Moves the end of a lease on. `false`: another worker has the entry.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn prolong(storage: &Storage, entry: &Entry, until: TimeMs) -> Result<bool> {
+    let change = doc! { "$set": { "due": date(until), "locked_until": date(until) } };
+    Ok(queue(storage).update_one(held(entry), change).await?.matched_count > 0)
+}
+
+/// Removes an entry that is done. `false`: another worker has it, or it is gone.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn delete(storage: &Storage, entry: &Entry) -> Result<bool> {
+    Ok(queue(storage).delete_one(held(entry)).await?.deleted_count > 0)
+}
+
+/// Removes an entry of a user that no worker has at this time; whether it was removed.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn delete_unlocked(
+    storage: &Storage,
+    user: UserId,
+    entry: ObjectId,
+    now: TimeMs,
+) -> Result<bool> {
+    let idle = doc! { "$lte": date(now) };
+    let filter = doc! { "_id": oid(entry), "user": oid(user), "locked_until": idle };
+    Ok(queue(storage).delete_one(filter).await?.deleted_count > 0)
+}
+
+/// The entries of a message that are still there, in order: one round trip.
+///
+/// # Errors
+/// `Unavailable`; `Internal` for a document that cannot be read.
+pub async fn list_of_message(storage: &Storage, queue_id: QueueId) -> Result<Vec<Entry>> {
+    let order = doc! { "queue_id": 1, "seq": 1 };
+    let found = queue(storage).find(doc! { "queue_id": oid(queue_id) }).sort(order).await?;
+    let documents: Vec<Document> = found.try_collect().await?;
+    documents.iter().map(read).collect()
+}
