@@ -19,6 +19,7 @@ use crate::directory::Directory;
 use crate::mailstore::Mailstore;
 use crate::net::listener::{self, Listener, Permits};
 use crate::net::tls::{self, TlsAcceptor};
+use crate::queue::Queue;
 use crate::storage::Storage;
 use crate::storage::local::LocalDatabase;
 use crate::tasks::Tasks;
@@ -76,6 +77,8 @@ pub struct Operations {
     pub authenticator: Authenticator,
     /// Access tokens.
     pub tokens: Tokens,
+    /// Messages that arrive and leave.
+    pub delivery: Delivery,
     storage: Storage,
     tasks: Tasks,
     local: Option<LocalDatabase>,
@@ -110,7 +113,26 @@ impl Operations {
         let directory =
             Directory::new(storage.clone(), mailstore.clone(), passwords, clock.clone())
                 .with_email_domain(&config.host_name());
-        Ok(Self { clock, mailstore, directory, authenticator, tokens, storage, tasks, local })
+        let queue = Queue::new(storage.clone(), mailstore.clone(), clock.clone());
+        let delivery = Delivery::new(
+            storage.clone(),
+            mailstore.clone(),
+            directory.clone(),
+            queue,
+            clock.clone(),
+            config.host_name(),
+        );
+        Ok(Self {
+            clock,
+            mailstore,
+            directory,
+            authenticator,
+            tokens,
+            delivery,
+            storage,
+            tasks,
+            local,
+        })
     }
 
     /// Opens the database beside a running store: the local one is started only when no store runs
@@ -204,6 +226,7 @@ async fn open_doors(
             directory: operations.directory.clone(),
             authenticator: operations.authenticator.clone(),
             tokens: operations.tokens.clone(),
+            delivery: operations.delivery.clone(),
             clock: operations.clock.clone(),
             settings: settings.into(),
         };
@@ -270,11 +293,9 @@ fn open_lmtp(
     let (listeners, plain, tls) = bind(&settings.listen, &settings.listen_tls, acceptor)?;
     (addresses.lmtp, addresses.lmtp_tls) = (plain, tls);
     let hostname = config.host_name();
-    let delivery =
-        Delivery::new(operations.mailstore.clone(), operations.clock.clone(), hostname.as_str());
     let context = smtp::Context {
         directory: operations.directory.clone(),
-        delivery,
+        delivery: operations.delivery.clone(),
         tasks: operations.tasks.clone(),
         tls: Some(acceptor.clone()),
         hostname: hostname.into(),

@@ -37,6 +37,7 @@ pub mod users;
 use crate::auth::Authenticator;
 use crate::auth::token::Tokens;
 use crate::clock::Clock;
+use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::mailstore::Mailstore;
 use settings::Settings;
@@ -53,6 +54,8 @@ pub struct Context {
     pub authenticator: Authenticator,
     /// Access tokens.
     pub tokens: Tokens,
+    /// Messages that arrive and leave.
+    pub delivery: Delivery,
     /// Time.
     pub clock: Clock,
     /// Settings.

@@ -4,12 +4,12 @@
 //! its own.
 //! A recipient is answered as delivered only when the write is acknowledged (law 1).
 
+use super::plan::Plan;
+use super::traits::Traits;
 use super::{Delivery, trace};
-use crate::mailstore::append::{Appended, NewMessage, Prepared, Target};
+use crate::mailstore::append::{Appended, Prepared, Target};
 use crate::model::error::{Error, Result};
-use crate::model::flag::FlagSet;
 use crate::model::id::UserId;
-use crate::model::mailbox::MailboxName;
 use crate::model::message::TimeMs;
 use crate::model::transaction::{ForwardPath, MailTransaction};
 use crate::model::user::User;
@@ -37,6 +37,8 @@ pub struct Recipient {
 pub enum Outcome {
     /// It is in the mailbox, durably.
     Delivered(Appended),
+    /// His rules have it dropped; what they forward is queued, durably.
+    Dropped,
     /// It has passed too many hosts (RFC 5321 §6.3).
     Looping,
     /// It is not there; shared when it failed for several recipients at once.
@@ -44,19 +46,27 @@ pub enum Outcome {
 }
 
 /// One message on its way to several users.
-struct Arrival<'a> {
-    transaction: &'a MailTransaction,
-    prepared: Prepared,
-    now: TimeMs,
+#[derive(Debug)]
+pub(super) struct Arrival<'a> {
+    /// How it came.
+    pub transaction: &'a MailTransaction,
+    /// What rules look at.
+    pub traits: Traits,
+    /// The content.
+    pub prepared: Prepared,
+    /// Header fields in front of it that it has from us already: it was forwarded.
+    pub lines: Vec<u8>,
+    /// When it came.
+    pub now: TimeMs,
 }
 
 impl Delivery {
     /// Delivers a message. Returns one outcome per recipient, in their order. A user who is named
-    /// more than
-    /// once gets the message once, under the first address; each of the names has that outcome.
+    /// more than once gets the message once, under the first address; each of the names has that
+    /// outcome.
     ///
-    /// Round trips: one lookup of INBOX per distinct user, users in parallel, and those of one
-    /// `append_to_many`, which raises the content's count once.
+    /// Round trips: the plan of each distinct user, users in parallel, and those of one
+    /// `append_to_many`, which raises the content's count once; then what rules send.
     pub async fn accept(
         &self,
         transaction: &MailTransaction,
@@ -74,7 +84,9 @@ impl Delivery {
                 return self.refuse_all(transaction, recipients, octets, &outcome);
             }
         };
-        let arrival = Arrival { transaction, prepared, now: self.clock.now_ms() };
+        let traits = Traits::read(&prepared);
+        let now = self.clock.now_ms();
+        let arrival = Arrival { transaction, traits, prepared, lines: Vec::new(), now };
         let mut first_of: HashMap<UserId, usize> = HashMap::new();
         let mut distinct = Vec::new();
         for recipient in recipients {
@@ -91,49 +103,66 @@ impl Delivery {
     }
 
     /// Delivers to distinct users: one outcome each, in their order.
-    async fn deliver(&self, arrival: &Arrival<'_>, recipients: &[&Recipient]) -> Vec<Outcome> {
+    pub(super) async fn deliver(
+        &self,
+        arrival: &Arrival<'_>,
+        recipients: &[&Recipient],
+    ) -> Vec<Outcome> {
         let started = Instant::now();
-        let lookups: Vec<_> =
-            recipients.iter().map(|recipient| Box::pin(self.target(arrival, recipient))).collect();
-        let found: Vec<Result<Target>> =
-            stream::iter(lookups).buffered(CONCURRENT_MAX).collect().await;
-        let mut targets = Vec::with_capacity(found.len());
-        let found: Vec<Result<()>> =
-            found.into_iter().map(|target| target.map(|target| targets.push(target))).collect();
+        let plans: Vec<_> =
+            recipients.iter().map(|recipient| Box::pin(self.plan(arrival, recipient))).collect();
+        let mut plans: Vec<Result<Plan>> =
+            stream::iter(plans).buffered(CONCURRENT_MAX).collect().await;
+        let targets: Vec<Target> =
+            plans.iter_mut().flatten().filter_map(|plan| plan.target.take()).collect();
         let mut appended = self.mailstore.append_to_many(targets).await.into_iter();
         let missing = || Err(Error::Internal { reason: "append returned nothing", source: None });
         let octets = arrival.prepared.content.len();
-        let mut outcomes = Vec::with_capacity(found.len());
-        for (recipient, found) in recipients.iter().zip(found) {
-            let result = found.and_then(|()| appended.next().unwrap_or_else(missing));
-            let outcome = match result {
-                Ok(appended) => Outcome::Delivered(appended),
-                Err(error) => Outcome::Failed(Arc::new(error)),
+        let mut outcomes = Vec::with_capacity(plans.len());
+        for (recipient, plan) in recipients.iter().zip(plans) {
+            let outcome = match plan {
+                Err(error) => Err(error),
+                Ok(plan) if plan.decision.is_dropped => {
+                    self.follow_up(arrival, recipient, &plan).await.map(|()| Outcome::Dropped)
+                }
+                Ok(plan) => match appended.next().unwrap_or_else(missing) {
+                    Ok(appended) => self
+                        .follow_up(arrival, recipient, &plan)
+                        .await
+                        .map(|()| Outcome::Delivered(appended)),
+                    Err(error) => Err(error),
+                },
             };
+            let outcome = outcome.unwrap_or_else(|error| Outcome::Failed(Arc::new(error)));
             record(arrival.transaction, recipient, octets, &outcome, started);
             outcomes.push(outcome);
         }
         outcomes
     }
 
-    /// The recipient's INBOX and what goes there.
-    async fn target(&self, arrival: &Arrival<'_>, recipient: &Recipient) -> Result<Target> {
-        let user = recipient.user.id;
-        let inbox = self.mailstore.find_mailbox_by_name(user, &MailboxName::inbox()).await?;
-        // A user without INBOX is being made or removed just now: the sender tries again.
-        let inbox = inbox
-            .ok_or(Error::Unavailable { reason: "the user has no INBOX yet", source: None })?;
-        let prefix =
-            trace::prefix(arrival.transaction, &recipient.path, &self.hostname, arrival.now);
-        let message = NewMessage {
-            prepared: arrival.prepared.clone(),
-            prefix: Bytes::from(prefix),
-            flags: FlagSet::default(),
-            internal_date: arrival.now,
-            meta: None,
-            info: None,
-        };
-        Ok(Target { user, mailbox: inbox.id, message })
+    /// What follows from a message that was stored or dropped: it is forwarded and answered. The
+    /// positive reply promises this, too; if it fails the sender tries again and the message is
+    /// there twice, rather than never forwarded.
+    async fn follow_up(
+        &self,
+        arrival: &Arrival<'_>,
+        recipient: &Recipient,
+        plan: &Plan,
+    ) -> Result<()> {
+        for filter in &plan.decision.matched {
+            tracing::debug!(user.id = %recipient.user.id, filter.id = %filter, "a filter matched");
+        }
+        if !plan.decision.matched.is_empty() {
+            let matched = u64::try_from(plan.decision.matched.len()).unwrap_or(0);
+            metrics::counter!("eider_filters_matched_total").increment(matched);
+        }
+        if let Some(queue_id) = plan.queue_id {
+            self.forward(arrival, recipient, &plan.decision.targets, queue_id).await?;
+        }
+        if recipient.user.rules.has_autoreply && !plan.decision.is_spam() {
+            self.autoreply(arrival, recipient).await?;
+        }
+        Ok(())
     }
 
     fn refuse_all(
@@ -180,6 +209,16 @@ fn record(
                 "message delivered"
             );
         }
+        Outcome::Dropped => {
+            tracing::info!(
+                session.id = session,
+                user.id = %user,
+                octets,
+                duration_ms,
+                result,
+                "message dropped by the user's rules"
+            );
+        }
         Outcome::Looping => {
             tracing::warn!(session.id = session, user.id = %user, octets, result, "message loops");
         }
@@ -213,6 +252,7 @@ fn chain(error: &Error) -> String {
 fn result_name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Delivered(_) => "delivered",
+        Outcome::Dropped => "dropped",
         Outcome::Looping => "looping",
         Outcome::Failed(error) => match error.as_ref() {
             Error::OverQuota => "over_quota",

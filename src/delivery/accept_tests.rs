@@ -2,7 +2,9 @@
 
 use super::Delivery;
 use super::accept::{Outcome, Recipient};
+use crate::auth::password::Passwords;
 use crate::clock::Clock;
+use crate::directory::Directory;
 use crate::mailstore::Mailstore;
 use crate::mailstore::mailbox::NewMailbox;
 use crate::model::address::EmailAddress;
@@ -10,6 +12,7 @@ use crate::model::error::Error;
 use crate::model::mailbox::MailboxName;
 use crate::model::transaction::{ForwardPath, MailTransaction};
 use crate::model::user::{User, UserRules};
+use crate::queue::Queue;
 use crate::storage::field::new_id;
 use crate::storage::testing::{counts, set_user, storage};
 use crate::tasks::Tasks;
@@ -35,7 +38,12 @@ fn recipient(name: &str) -> Recipient {
 async fn recipients_fail_alone_and_share_the_content() {
     let (storage, tasks) = (storage("accept").await, Tasks::new());
     let mailstore = Mailstore::new(storage.clone(), Clock::default(), tasks.clone());
-    let delivery = Delivery::new(mailstore.clone(), Clock::default(), "mx.a.example");
+    let clock = Clock::default();
+    let passwords = Passwords::new(clock.clone());
+    let directory = Directory::new(storage.clone(), mailstore.clone(), passwords, clock.clone());
+    let queue = Queue::new(storage.clone(), mailstore.clone(), clock.clone());
+    let delivery =
+        Delivery::new(storage.clone(), mailstore.clone(), directory, queue, clock, "mx.a.example");
     let names = ["one", "none", "full", "two"];
     let mut recipients: Vec<Recipient> = names.iter().map(|name| recipient(name)).collect();
     for recipient in &recipients {

@@ -246,23 +246,32 @@ mod tests {
         let a = ForwardTarget::new("a@x.example").unwrap();
         let b = ForwardTarget::new("b@x.example").unwrap();
         let filters = [
-            filter(1, FilterQuery { from: some("eve"), ..FilterQuery::default() }, FilterAction {
-                delete: Some(true),
-                ..FilterAction::default()
-            }),
-            filter(2, FilterQuery::default(), FilterAction {
-                seen: Some(false),
-                mailbox: Some(one),
-                targets: vec![a.clone()],
-                ..FilterAction::default()
-            }),
-            filter(3, FilterQuery::default(), FilterAction {
-                seen: Some(true),
-                flag: Some(true),
-                mailbox: Some(two),
-                targets: vec![b.clone(), a.clone()],
-                ..FilterAction::default()
-            }),
+            filter(
+                1,
+                FilterQuery { from: some("eve"), ..FilterQuery::default() },
+                FilterAction { delete: Some(true), ..FilterAction::default() },
+            ),
+            filter(
+                2,
+                FilterQuery::default(),
+                FilterAction {
+                    seen: Some(false),
+                    mailbox: Some(one),
+                    targets: vec![a.clone()],
+                    ..FilterAction::default()
+                },
+            ),
+            filter(
+                3,
+                FilterQuery::default(),
+                FilterAction {
+                    seen: Some(true),
+                    flag: Some(true),
+                    mailbox: Some(two),
+                    targets: vec![b.clone(), a.clone()],
+                    ..FilterAction::default()
+                },
+            ),
         ];
         let decision = decide(&rules, &filters, &traits, None);
         assert_eq!(decision.place, Place::Mailbox(one));

@@ -1,25 +1,79 @@
 //! A message finds its mailboxes. Knows nothing of where it came from but its `MailTransaction`.
+//!
+//! `accept` is everything that happens when a message arrives: `plan` decides for each recipient by
+//! `filter` over the message's `traits`, the mail store appends, and `forward` and `autoreply` send
+//! what follows from it. `send` is how anything leaves, also what `submit` was given: all
+//! recipients into the queue, those of our own delivered at once.
 
 pub mod accept;
 #[cfg(test)]
 mod accept_tests;
+mod autoreply;
+mod bounds;
+pub mod filter;
+mod forward;
+pub mod info;
+mod local;
+mod plan;
+pub mod send;
+pub mod submit;
 pub mod trace;
+pub mod traits;
 
 use crate::clock::Clock;
+use crate::directory::Directory;
 use crate::mailstore::Mailstore;
+use crate::model::error::Result;
+use crate::model::id::UserId;
+use crate::queue::Queue;
+use crate::storage::{Storage, secrets};
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
-/// The operations on messages that arrive; cheap to clone.
+/// Octets of a mark in hexadecimal digits.
+const MARK_DIGITS: usize = 32;
+
+/// The operations on messages that arrive and leave; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Delivery {
+    storage: Storage,
     mailstore: Mailstore,
+    directory: Directory,
+    queue: Queue,
     clock: Clock,
     hostname: Arc<str>,
+    /// The key of the marks that end loops; shared by all nodes.
+    loop_secret: Arc<OnceCell<[u8; 32]>>,
 }
 
 impl Delivery {
-    /// Delivery into these mailboxes; `hostname` is our name in Received lines.
-    pub fn new(mailstore: Mailstore, clock: Clock, hostname: impl Into<Arc<str>>) -> Self {
-        Self { mailstore, clock, hostname: hostname.into() }
+    /// Delivery into these mailboxes and this queue; `hostname` is our name in Received lines.
+    pub fn new(
+        storage: Storage,
+        mailstore: Mailstore,
+        directory: Directory,
+        queue: Queue,
+        clock: Clock,
+        hostname: impl Into<Arc<str>>,
+    ) -> Self {
+        let (hostname, loop_secret) = (hostname.into(), Arc::default());
+        Self { storage, mailstore, directory, queue, clock, hostname, loop_secret }
+    }
+
+    /// The outbound queue.
+    pub const fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// What is put into messages that are forwarded for a user, so that they are not again when
+    /// they come back. Nobody else can make it.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn mark(&self, user: UserId) -> Result<String> {
+        let load = || secrets::load(&self.storage, "loop");
+        let key = self.loop_secret.get_or_try_init(load).await?;
+        let mark = blake3::keyed_hash(key, &user.octets()).to_hex();
+        Ok(mark.as_str().get(..MARK_DIGITS).unwrap_or_default().to_owned())
     }
 }

@@ -17,12 +17,22 @@ pub fn prefix(
     // RFC 5321 §4.4: final delivery inserts Return-Path at the beginning, and a Received line
     let reverse_path =
         transaction.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
+    let received = received(transaction, recipient, hostname, now);
+    let address = &recipient.address;
+    format!("Return-Path: <{reverse_path}>\r\nDelivered-To: {address}\r\n{received}")
+}
+
+/// The Received line of a message that came to this recipient, ended by CRLF.
+pub fn received(
+    transaction: &MailTransaction,
+    recipient: &ForwardPath,
+    hostname: &str,
+    now: TimeMs,
+) -> String {
     let address = &recipient.address;
     let MailTransaction { helo, peer, with, session, .. } = transaction;
     format!(
-        "Return-Path: <{reverse_path}>\r\n\
-         Delivered-To: {address}\r\n\
-         Received: from {helo} ({peer})\r\n\
+        "Received: from {helo} ({peer})\r\n\
          \tby {hostname} with {with} id {session}\r\n\
          \tfor <{address}>;\r\n\
          \t{date}\r\n",
@@ -30,6 +40,11 @@ pub fn prefix(
         peer = address_literal(*peer),
         date = date(now),
     )
+}
+
+/// The Received line of a message that a user submitted, ended by CRLF. It does not tell his address.
+pub fn submitted(hostname: &str, id: &str, now: TimeMs) -> String {
+    format!("Received: by {hostname} with HTTP id {id};\r\n\t{}\r\n", date(now))
 }
 
 /// Whether the message has passed so many hosts that it must be going in circles.
@@ -70,7 +85,7 @@ fn safe_name(name: &str) -> String {
 }
 
 /// `date-time` (RFC 5322 §3.3) in UTC.
-fn date(now: TimeMs) -> String {
+pub fn date(now: TimeMs) -> String {
     let timestamp = Timestamp::from_millisecond(now).unwrap_or(Timestamp::UNIX_EPOCH);
     timestamp.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }

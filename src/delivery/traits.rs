@@ -73,6 +73,16 @@ impl Traits {
         traits
     }
 
+    /// The same with header fields of our own in front.
+    pub fn read_with(prepared: &Prepared, lines: &[u8]) -> Self {
+        let mut traits = Self::read(prepared);
+        for field in fields(lines).take(1000) {
+            let name = String::from_utf8_lossy(field.name).to_ascii_lowercase();
+            traits.add(&name, field.value);
+        }
+        traits
+    }
+
     fn add(&mut self, name: &str, raw: &[u8]) {
         let value = || decode_header_value(raw).trim().to_lowercase();
         match name {

@@ -1,6 +1,7 @@
 //! A message into the queue.
 
 use super::Queue;
+use super::claim::LEASE_MS;
 use crate::mailstore::append::Prepared;
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
@@ -18,7 +19,7 @@ pub struct Destination {
     pub recipient: String,
     /// Another server or program that gets it; `None`: the recipient's own server.
     pub via: Option<ForwardTarget>,
-    /// The recipient is one of ours.
+    /// The recipient is one of ours; if the message is due, its entry is leased to the caller.
     pub is_local: bool,
 }
 
@@ -50,6 +51,9 @@ impl Outgoing {
             let Destination { recipient, via, is_local } = destination;
             let own = || ForwardTarget { kind: TargetKind::Mail, value: recipient.clone() };
             let target = via.clone().unwrap_or_else(own);
+            // whoever enqueues delivers to our own users at once: born with a lease
+            let is_leased = *is_local && self.due_ms <= now;
+            let lease_end = now.saturating_add(LEASE_MS);
             entries.push(Entry {
                 id: new_id(),
                 queue_id: self.queue_id,
@@ -64,9 +68,9 @@ impl Outgoing {
                 content: self.prepared.hash,
                 content_octets: u64::try_from(self.prepared.content.len()).unwrap_or(u64::MAX),
                 prefix: self.prefix.clone(),
-                due_ms: self.due_ms,
+                due_ms: if is_leased { lease_end } else { self.due_ms },
                 created_ms: now,
-                locked_until_ms: 0,
+                locked_until_ms: if is_leased { lease_end } else { 0 },
                 fence: 0,
                 attempts: Vec::new(),
             });

@@ -81,6 +81,10 @@ pub(super) async fn deliver(
             let address = &recipient.path.address;
             Reply::new(250, (2, 0, 0), format!("<{address}> stored {id}"))
         }
+        Outcome::Dropped => {
+            let address = &recipient.path.address;
+            Reply::new(250, (2, 0, 0), format!("<{address}> dropped by the user's rules {id}"))
+        }
         // RFC 3463 §3.5: X.4.6 routing loop detected
         Outcome::Looping => Reply::new(554, (5, 4, 6), "the message is looping"),
         Outcome::Failed(error) => reply_to_error(error),

@@ -38,6 +38,7 @@ pub mod queue;
 pub mod rate_limits;
 pub mod record;
 pub mod regex;
+pub mod secrets;
 pub mod subscriptions;
 pub mod target;
 pub mod tokens;

@@ -102,6 +102,16 @@ pub async fn count_below(
     Err(Error::Unavailable { reason: super::error::AWAY, source: None })
 }
 
+/// Takes back what was counted for something that did not happen.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn take_back(storage: &Storage, key: &str, by: u64) -> Result<()> {
+    let update = doc! { "$inc": { "n": -int(by) } };
+    limits(storage).update_one(doc! { "_id": key }, update).await?;
+    Ok(())
+}
+
 fn throttled(left_ms: i64) -> Error {
     Error::Throttled { retry_after_s: u64::try_from(left_ms / 1000).unwrap_or(0).max(1) }
 }

@@ -85,6 +85,25 @@ pub fn first<'a>(block: &'a [u8], name: &str) -> Option<&'a [u8]> {
         .map(|field| field.value)
 }
 
+/// A message without the header fields of these lowercase names; `None` when it has none of them.
+pub fn without(content: &[u8], names: &[&str]) -> Option<Vec<u8>> {
+    let is_named =
+        |field: &Field<'_>| names.iter().any(|n| field.name.eq_ignore_ascii_case(n.as_bytes()));
+    if !fields(content).any(|field| is_named(&field)) {
+        return None;
+    }
+    let mut kept = Vec::with_capacity(content.len());
+    let mut read = 0;
+    for field in fields(content) {
+        read += field.raw.len();
+        if !is_named(&field) {
+            kept.extend_from_slice(field.raw);
+        }
+    }
+    kept.extend_from_slice(content.get(read..).unwrap_or_default());
+    Some(kept)
+}
+
 /// A value without its folding (RFC 5322 §2.2.3) and without white space around it.
 pub fn unfold(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());

@@ -1,0 +1,102 @@
+//! What is done with a message for one recipient, decided before anything is written.
+
+use super::Delivery;
+use super::accept::{Arrival, Recipient};
+use super::filter::{Decision, Judge, Place, decide};
+use super::{info, trace};
+use crate::mailstore::append::{NewMessage, Target};
+use crate::model::error::{Error, Result};
+use crate::model::flag::{Flag, FlagSet};
+use crate::model::id::{MailboxId, UserId};
+use crate::model::mailbox::{MailboxName, SpecialUse};
+use crate::model::queue::QueueId;
+use crate::storage::field::new_id;
+use crate::storage::filters;
+use bytes::Bytes;
+
+/// Filters of one user that are evaluated.
+const FILTERS_MAX: i64 = 1000;
+
+/// The plan for one recipient.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// What the rules said.
+    pub decision: Decision,
+    /// Where the message goes; `None`: it is not stored.
+    pub target: Option<Target>,
+    /// The name in the queue of what is forwarded.
+    pub queue_id: Option<QueueId>,
+}
+
+impl Delivery {
+    /// Decides. Round trips, at the same time: filters and INBOX; then, if they are needed, lists
+    /// of domains or another mailbox.
+    pub(super) async fn plan(&self, arrival: &Arrival<'_>, recipient: &Recipient) -> Result<Plan> {
+        let user = &recipient.user;
+        let inbox = MailboxName::inbox();
+        let (filters, inbox) = tokio::try_join!(
+            filters::list_of_user(&self.storage, user.id, FILTERS_MAX),
+            self.mailstore.find_mailbox_by_name(user.id, &inbox),
+        )?;
+        // A user without INBOX is being made or removed just now: the sender tries again.
+        let inbox = inbox
+            .ok_or(Error::Unavailable { reason: "the user has no INBOX yet", source: None })?;
+        let decision = decide(&user.rules, &filters, &arrival.traits, None);
+        let queue_id = (!decision.targets.is_empty()).then(new_id);
+        if decision.is_dropped {
+            return Ok(Plan { decision, target: None, queue_id });
+        }
+        let mailbox = match decision.place {
+            Place::Inbox => inbox.id,
+            Place::Junk => self.special(user.id, SpecialUse::Junk).await?.unwrap_or(inbox.id),
+            Place::Mailbox(id) => {
+                let found = self.mailstore.find_mailbox(user.id, id).await?;
+                found.map_or(inbox.id, |mailbox| mailbox.id)
+            }
+        };
+        let (transaction, now) = (arrival.transaction, arrival.now);
+        let mut prefix = trace::prefix(transaction, &recipient.path, &self.hostname, now);
+        prefix.push_str(&String::from_utf8_lossy(&arrival.lines));
+        prefix.push_str(&classification(&decision, &arrival.traits.from_domain));
+        let flags = [(decision.is_seen, Flag::Seen), (decision.is_flagged, Flag::Flagged)];
+        let bits = flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag.bit());
+        let message = NewMessage {
+            prepared: arrival.prepared.clone(),
+            prefix: Bytes::from(prefix),
+            flags: FlagSet::new(bits.fold(0, |all, bit| all | bit), Vec::new()),
+            internal_date: now,
+            meta: None,
+            info: queue_id.map(|queue_id| info::of_forwarded(&decision.targets, queue_id)),
+        };
+        let target = Some(Target { user: user.id, mailbox, message });
+        Ok(Plan { decision, target, queue_id })
+    }
+
+    /// The mailbox of a special use, if the user has one.
+    pub(super) async fn special(
+        &self,
+        user: UserId,
+        special_use: SpecialUse,
+    ) -> Result<Option<MailboxId>> {
+        let mailboxes = self.mailstore.list_mailboxes(user).await?;
+        let found = mailboxes.iter().find(|mailbox| mailbox.special_use == Some(special_use));
+        Ok(found.map(|mailbox| mailbox.id))
+    }
+}
+
+/// Header fields that tell who decided whether it is spam.
+fn classification(decision: &Decision, domain: &str) -> String {
+    let Some((is_spam, judge)) = &decision.spam else { return String::new() };
+    let (source, info) = match judge {
+        Judge::DomainList => ("user-domainaccess", domain.to_owned()),
+        Judge::Filter(filter) => ("user-filter", filter.to_string()),
+        Judge::SpamLevel => ("user-spamlevel", "score".to_owned()),
+    };
+    let class = if *is_spam { "junk" } else { "not-junk" };
+    // a domain is the sender's own words
+    let info: String = info.chars().filter(|c| c.is_alphanumeric() || ".-_".contains(*c)).collect();
+    format!(
+        "WD-Mail-Classification: {class}\r\nWD-Mail-Classification-Source: {source}\r\n\
+         WD-Mail-Classification-Info: {info}\r\n"
+    )
+}
