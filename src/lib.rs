@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!         cli ── server ── config                     put it together
-//!   imap   smtp (LMTP)   api                          doors: one per way in or out
+//!   imap   smtp (LMTP)   api   jobs                        doors: one per way in or out
 //!            delivery                                 a message finds its mailboxes
 //!            directory     queue                      who exists / what must leave
 //!      mailstore   auth   cluster                     meaning of mail / who are you / tell the
@@ -27,6 +27,7 @@
 //! - [`directory`]: users and addresses. [`delivery`]: from an SMTP transaction to mailboxes.
 //! - [`imap`], [`smtp`], [`api`]: the doors. Each has `settings.rs` and one file that turns errors
 //!   into its words.
+//! - [`jobs`]: periodic work under leases: expiry, purges, garbage, work that requests left.
 //! - [`config`], [`server`], [`cli`]: composed, started, commanded.
 //!
 //! # Laws
@@ -77,6 +78,7 @@ pub mod config;
 pub mod delivery;
 pub mod directory;
 pub mod imap;
+pub mod jobs;
 pub mod mailstore;
 pub mod model;
 pub mod net;

@@ -12,6 +12,7 @@ use crate::auth::Authenticator;
 use crate::auth::password::Passwords;
 use crate::auth::token::{Lifetime, Tokens};
 use crate::clock::Clock;
+use crate::cluster::lease::Leases;
 use crate::cluster::notifier::Notifier;
 use crate::config::{Config, Role};
 use crate::delivery::Delivery;
@@ -23,7 +24,7 @@ use crate::queue::Queue;
 use crate::storage::Storage;
 use crate::storage::local::LocalDatabase;
 use crate::tasks::Tasks;
-use crate::{api, imap, smtp, telemetry};
+use crate::{api, imap, jobs, smtp, telemetry};
 
 /// Time sessions and writes have to end when the node stops.
 const SHUTDOWN: Duration = Duration::from_secs(20);
@@ -167,12 +168,11 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .with_context(|| format!("cannot make the folder {}", config.data_dir.display()))?;
     let acceptor = acceptor(&config)?;
     let operations = Operations::open(&config).await?;
-    let directory = operations.directory.clone();
-    operations.tasks.spawn("unfinished purges", async move {
-        if let Err(error) = directory.finish_purges().await {
-            tracing::warn!(%error, "deleted users' mailboxes are not all removed yet");
-        }
-    });
+    if config.roles.contains(&Role::Jobs) {
+        let leases = Leases::new(operations.storage.clone(), operations.tasks.clone());
+        let (mailstore, directory) = (operations.mailstore.clone(), operations.directory.clone());
+        jobs::start(&jobs::Context { mailstore, directory, leases }, &operations.tasks);
+    }
     match open_doors(&config, &operations, &acceptor).await {
         Ok((addresses, root_token_file)) => Ok(Running {
             addresses,

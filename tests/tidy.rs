@@ -26,6 +26,7 @@ const RANKS: &[(&str, u8)] = &[
     ("imap", 6),
     ("smtp", 6),
     ("api", 6),
+    ("jobs", 6),
     ("config", 7),
     ("server", 8),
     ("cli", 9),
@@ -56,6 +57,7 @@ const DENIED: &[(&str, &str, &str)] = &[
     ("imap", "storage", "a door asks an operation, never storage"),
     ("smtp", "storage", "a door asks an operation, never storage"),
     ("api", "storage", "a door asks an operation, never storage"),
+    ("jobs", "storage", "a job asks an operation, never storage"),
     ("codec", "clock", "the codec is pure"),
     ("codec", "telemetry", "the codec is pure"),
 ];

@@ -23,6 +23,8 @@ pub enum Role {
     Lmtp,
     /// The HTTP interface.
     Api,
+    /// Periodic work: expiry, purges, what requests left to do.
+    Jobs,
 }
 
 /// `[storage]`
@@ -60,7 +62,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The name in greetings and Received lines. Default: the machine's host name.
     pub hostname: Option<String>,
-    /// What this node does: `imap`, `lmtp`, `api`. Default: all.
+    /// What this node does: `imap`, `lmtp`, `api`, `jobs`. Default: all.
     pub roles: Vec<Role>,
     /// The database.
     pub storage: StorageSettings,
@@ -81,7 +83,7 @@ impl Default for Config {
         Self {
             data_dir: "./eider-data".into(),
             hostname: None,
-            roles: vec![Role::Imap, Role::Lmtp, Role::Api],
+            roles: vec![Role::Imap, Role::Lmtp, Role::Api, Role::Jobs],
             storage: StorageSettings::default(),
             tls: TlsSettings::default(),
             imap: crate::imap::settings::Settings::default(),

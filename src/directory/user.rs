@@ -3,9 +3,10 @@
 use super::Directory;
 use crate::auth::name::{new_username, normal_address, username_lookup_form};
 use crate::auth::password::is_supported;
+use crate::mailstore::deferred::Work;
 use crate::model::error::{Error, Result};
 use crate::model::id::{ObjectId, UserId};
-use crate::model::profile::{AddressEntry, Page, Profile, ProfileUpdate};
+use crate::model::profile::{AddressEntry, Page, Profile, ProfileUpdate, UserNumber};
 use crate::model::user::User;
 use crate::storage::changes::{self, Doorbell};
 use crate::storage::field::new_id;
@@ -282,6 +283,9 @@ impl Directory {
         passwords.ends_tokens |= closes;
         let ends = passwords.ends_tokens || update.disabled_scopes.is_some();
         users::update(&self.storage, user, &update, &passwords, now).await?;
+        if update.numbers.iter().any(|number| number.0 == UserNumber::Retention) {
+            self.mailstore.defer(user, Work::Restamp { mailbox: None }).await?;
+        }
         if ends {
             self.ring_sessions(user).await;
         }

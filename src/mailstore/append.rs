@@ -5,10 +5,10 @@ use super::group_commit::{Held, Job};
 use crate::codec::mime::structure;
 use crate::model::error::{Error, Result};
 use crate::model::flag::FlagSet;
-use crate::model::id::{ContentHash, MailboxId, MessageId, ThreadId, UserId};
+use crate::model::id::{ContentHash, MailboxId, MessageId, UserId};
 use crate::model::limits::{GROUP_COMMIT_OCTETS_MAX, MESSAGE_OCTETS_MAX};
 use crate::model::message::TimeMs;
-use crate::model::structure::{Structure, Summary};
+use crate::model::structure::Structure;
 use crate::model::uid::{ModSeq, Uid, UidValidity};
 use crate::storage::contents;
 use crate::storage::field::new_id;
@@ -77,10 +77,6 @@ impl NewMessage {
     pub(super) fn octets(&self) -> u64 {
         self.prefix.len() as u64 + self.prepared.content.len() as u64
     }
-
-    pub(super) fn thread(&self, user: UserId) -> ThreadId {
-        thread_of(user, &self.prepared.structure.summary, &self.prepared.hash)
-    }
 }
 
 impl Mailstore {
@@ -106,9 +102,9 @@ impl Mailstore {
     /// Known content: one round trip and commit to raise its count. New content: that round trip,
     /// then its document
     /// is part of the mailbox's transaction; large ones and attachments are stored before it. The
-    /// transaction is five
-    /// round trips (mailbox, contents, messages, user, change) and one commit, shared with all that
-    /// wait for the same
+    /// transaction is seven
+    /// round trips (mailbox, user, threads read and written, contents, messages, change) and one
+    /// commit, shared with all that wait for the same
     /// mailbox. It goes on when the caller stops waiting.
     ///
     /// # Errors
@@ -228,51 +224,4 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Error::internal("reading a message failed", error))?
-}
-
-/// The thread of a message: a hash of the user and the message that began it, so that any node
-/// finds the same one
-/// without looking anything up. RFC 5256 §3 (REFERENCES): the first of References is the root; else
-/// In-Reply-To; else
-/// the message begins a thread.
-fn thread_of(user: UserId, summary: &Summary, content: &ContentHash) -> ThreadId {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&user.octets());
-    // `references` is In-Reply-To, then References, which repeats it as its last when the client
-    // does as RFC 5322
-    // §3.6.4 says
-    let root = match summary.references.as_slice() {
-        [reply, first, rest @ ..] if first == reply || rest.contains(reply) => Some(first),
-        [first, ..] => Some(first),
-        [] if summary.message_id.is_empty() => None,
-        [] => Some(&summary.message_id),
-    };
-    match root {
-        Some(id) => hasher.update(id.as_bytes()),
-        None => hasher.update(&content.0),
-    };
-    let mut octets = [0; 12];
-    hasher.finalize_xof().fill(&mut octets);
-    ThreadId::from_octets(octets)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn thread(id: &str, references: &[&str]) -> ThreadId {
-        let references = references.iter().map(|id| (*id).to_owned()).collect();
-        let summary = Summary { message_id: id.into(), references, ..Summary::default() };
-        thread_of(UserId::from_octets([1; 12]), &summary, &ContentHash([0; 32]))
-    }
-
-    #[test]
-    fn replies_share_the_thread_of_the_first() {
-        let root = thread("<a@x>", &[]);
-        assert_eq!(thread("<b@x>", &["<a@x>"]), root);
-        assert_eq!(thread("<b@x>", &["<a@x>", "<a@x>"]), root);
-        assert_eq!(thread("<c@x>", &["<b@x>", "<a@x>", "<b@x>"]), root);
-        assert_eq!(thread("<c@x>", &["<a@x>", "<b@x>"]), root, "only References");
-        assert_ne!(thread("<d@x>", &[]), root);
-    }
 }

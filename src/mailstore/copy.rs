@@ -5,9 +5,9 @@ use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagMask, FlagSet};
 use crate::model::id::{ContentHash, MailboxId, UserId};
 use crate::model::mailbox::Mailbox;
-use crate::model::message::Row;
+use crate::model::message::{Message, Row};
 use crate::model::uid::{Uid, UidSet, UidValidity};
-use crate::storage::changes::{self, Change, Kind};
+use crate::storage::changes::{self, Change, GONE_MAX, Gone, Kind};
 use crate::storage::mailboxes::{self, Bump};
 use crate::storage::message_copy::{self, Target, no_uids_left};
 use crate::storage::messages::{self, Fields, Selection};
@@ -43,9 +43,9 @@ impl Mailstore {
     ///
     /// First the rows are read and the counts of their contents raised (one commit per 5,000 and
     /// distinct number).
-    /// Then one transaction: target mailbox, read and insert of the documents (two round trips per
-    /// 1,000), quota,
-    /// counters, one change, commit. A crash in between leaves counts too high, never too low.
+    /// Then one transaction: target mailbox, quota, read and insert of the documents (two round trips
+    /// per 1,000), a note on the originals, counters, one change, commit. A crash in between leaves
+    /// counts too high, never too low.
     ///
     /// # Errors
     /// `NotFound` mailbox, `OverQuota`, `LimitReached` keywords or UIDs, `Unavailable`.
@@ -125,7 +125,8 @@ impl Mailstore {
         if used.is_some_and(|used| used.is_over()) {
             return Err(Error::OverQuota);
         }
-        let place = Target { flags, ..self.target(&after) };
+        let retention_ms = used.map_or(0, |used| used.retention_ms);
+        let place = Target { flags, ..self.target(&after, retention_ms) };
         let mut sum = Sum::default();
         let mut sources = Vec::new();
         message_copy::copy(storage, session, source, uids, &place, &mut |row| {
@@ -135,6 +136,11 @@ impl Mailstore {
         .await?;
         if sources.len() as u64 != uids.len() {
             return Err(Error::Conflict { reason: VANISHED });
+        }
+        // Somebody else's copy is no reason not to archive the owner's message
+        if source.0 == user {
+            let originals = Selection::of(user, source.1, uids);
+            message_copy::mark_copied(storage, session, &originals).await?;
         }
         let count = u32::try_from(sources.len()).map_err(|_| no_uids_left())?;
         mailboxes::adjust(storage, session, user, target, &sum.into_bump(&after, count)?).await?;
@@ -150,9 +156,9 @@ impl Mailstore {
     ///
     /// The transaction: both mailboxes in the order of their ids (so that two moves in opposite
     /// directions do not
-    /// wait for each other), read of the rows, update in place (one round trip per 250 runs of
-    /// UIDs), both
-    /// counters, both changes, commit: eight round trips for a range. Contents and quota are
+    /// wait for each other), read of the rows and of the user's retention, update in place (one
+    /// round trip per 250 runs of UIDs), both
+    /// counters, both changes, commit: nine round trips for a range. Contents and quota are
     /// untouched.
     ///
     /// # Errors
@@ -212,10 +218,12 @@ impl Mailstore {
     ) -> Result<Copied> {
         let storage = self.storage();
         let (from, to) = self.bump_both(session, user, source, target).await?;
-        let (mut moved, mut sum) = (UidSet::new(), Sum::default());
-        messages::visit(storage, session, &Selection::of(user, source, uids), &mut |message| {
+        let (mut moved, mut sum, mut gone) = (UidSet::new(), Sum::default(), Vec::new());
+        let selection = Selection::of(user, source, uids);
+        messages::visit_identified(storage, session, &selection, &mut |message| {
             moved.insert(message.row.uid);
             sum.add(&message.row);
+            note_gone(&mut gone, &message);
         })
         .await?;
         if moved.is_empty() {
@@ -223,7 +231,7 @@ impl Mailstore {
         }
         let count = u32::try_from(moved.len()).map_err(|_| no_uids_left())?;
         let last = to.uid_next.checked_add(count).ok_or_else(no_uids_left)?;
-        let place = self.target(&to);
+        let place = self.target(&to, usage::find_retention(storage, session, user).await?);
         let updated =
             message_copy::move_to(storage, session, (user, source), &moved, &place).await?;
         if updated != moved.len() {
@@ -240,7 +248,7 @@ impl Mailstore {
             let new = UidSet::from_range(to.uid_next, last - 1);
             changes.push(self.change(&to, Kind::Append, new));
         }
-        changes::insert(storage, session, &changes).await?;
+        changes::insert_with_gone(storage, session, &changes, &gone).await?;
         let uids = moved.iter().zip(to.uid_next..).collect();
         Ok(Copied { uid_validity: to.uid_validity, uids })
     }
@@ -266,14 +274,16 @@ impl Mailstore {
         Ok(if low == source { (first, second) } else { (second, first) })
     }
 
-    fn target(&self, mailbox: &Mailbox) -> Target {
+    pub(super) fn target(&self, mailbox: &Mailbox, user_retention_ms: u64) -> Target {
+        let saved_ms = self.clock().now_ms();
         Target {
             user: mailbox.user,
             mailbox: mailbox.id,
             uid_first: mailbox.uid_next,
             mod_seq: mailbox.mod_seq,
-            saved_ms: self.clock().now_ms(),
+            saved_ms,
             flags: FlagMask::ALL,
+            expires_ms: mailbox.expiry(user_retention_ms, saved_ms),
         }
     }
 
@@ -331,6 +341,13 @@ impl Mailstore {
     }
 }
 
+/// Names a message that goes, unless it is one of too many.
+pub(super) fn note_gone(gone: &mut Vec<Gone>, message: &Message) {
+    if gone.len() <= GONE_MAX {
+        gone.push(Gone { uid: message.row.uid, id: message.id, thread: message.thread });
+    }
+}
+
 /// Parts of at most [`CONTENTS_MAX`].
 fn slices(references: &References) -> impl Iterator<Item = References> + '_ {
     let mut rest = references.iter().peekable();
@@ -360,7 +377,7 @@ impl Sum {
     }
 
     /// For the mailbox they come into.
-    fn into_bump(self, mailbox: &Mailbox, count: u32) -> Result<Bump> {
+    pub(super) fn into_bump(self, mailbox: &Mailbox, count: u32) -> Result<Bump> {
         let (_, new) = spell(&mailbox.keywords, &self.keywords);
         Ok(Bump {
             uids: count,

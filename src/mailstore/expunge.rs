@@ -1,12 +1,16 @@
 //! EXPUNGE (RFC 9051 §6.4.3, RFC 4315 §2.1) and removal whatever the flags.
+//!
+//! What a user removes goes to the archive (`storage/archive.rs`) in the same transaction, but for
+//! drafts and messages that were copied before: clients without MOVE move like that.
 use super::Mailstore;
-use super::copy::{References, Sum};
+use super::copy::{References, Sum, note_gone};
 use super::flags::{is_unchanged, unchanged};
 use crate::model::error::{Error, Result};
 use crate::model::flag::Flag;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::uid::{Uid, UidSet};
-use crate::storage::changes::{self, Kind};
+use crate::storage::archive;
+use crate::storage::changes::{self, Gone, Kind};
 use crate::storage::mailboxes::{self, Bump};
 use crate::storage::messages::{self, Selection};
 use crate::storage::transaction::{self, Session};
@@ -20,15 +24,26 @@ const BATCH: u64 = 5_000;
 #[derive(Default)]
 struct Removed {
     uids: UidSet,
+    /// Of what was not archived.
     references: References,
+    gone: Vec<Gone>,
+}
+
+/// Which messages of a set are removed, and how.
+#[derive(Clone, Copy, Debug)]
+struct Removal {
+    flags_all: u8,
+    due_ms: Option<i64>,
+    /// Into the archive, or for good.
+    archives: bool,
 }
 
 impl Mailstore {
     /// Removes the messages of the set (`None`: all) that have \Deleted. Returns what was removed.
     ///
-    /// Per 5,000 messages one transaction: mailbox update, read of the rows, delete, quota,
-    /// counters, one change,
-    /// commit: seven round trips; then the counts of the contents are lowered. Nothing to do: one,
+    /// Per 5,000 messages one transaction: mailbox update, read of the documents and their insert
+    /// into the archive (two per 1,000), delete, quota, counters, one change, commit: eight round
+    /// trips; then the counts of contents that were not archived are lowered. Nothing to do: one,
     /// and an abort.
     ///
     /// # Errors
@@ -40,7 +55,8 @@ impl Mailstore {
         uids: Option<&UidSet>,
     ) -> Result<UidSet> {
         let all = UidSet::from_range(1, Uid::MAX);
-        self.remove_matching(user, mailbox, uids.unwrap_or(&all), Flag::Deleted.bit()).await
+        let removal = Removal { flags_all: Flag::Deleted.bit(), due_ms: None, archives: true };
+        self.remove_matching(user, mailbox, uids.unwrap_or(&all), removal).await
     }
 
     /// Removes messages whatever their flags. Returns what was removed. Costs as
@@ -49,7 +65,33 @@ impl Mailstore {
     /// # Errors
     /// `NotFound` mailbox, `Unavailable`; what earlier transactions removed stays removed.
     pub async fn remove(&self, user: UserId, mailbox: MailboxId, uids: &UidSet) -> Result<UidSet> {
-        self.remove_matching(user, mailbox, uids, 0).await
+        let removal = Removal { flags_all: 0, due_ms: None, archives: true };
+        self.remove_matching(user, mailbox, uids, removal).await
+    }
+
+    /// The same for good: nothing goes to the archive.
+    ///
+    /// # Errors
+    /// As [`Self::remove`].
+    pub async fn remove_for_good(
+        &self,
+        user: UserId,
+        mailbox: MailboxId,
+        uids: &UidSet,
+    ) -> Result<UidSet> {
+        let removal = Removal { flags_all: 0, due_ms: None, archives: false };
+        self.remove_matching(user, mailbox, uids, removal).await
+    }
+
+    /// Removes those messages of a set that have expired by now. Costs as
+    /// [`Self::expunge_deleted`].
+    ///
+    /// # Errors
+    /// As [`Self::remove`].
+    pub async fn expire(&self, user: UserId, mailbox: MailboxId, uids: &UidSet) -> Result<UidSet> {
+        let due_ms = Some(self.clock().now_ms());
+        let removal = Removal { flags_all: 0, due_ms, archives: true };
+        self.remove_matching(user, mailbox, uids, removal).await
     }
 
     async fn remove_matching(
@@ -57,16 +99,18 @@ impl Mailstore {
         user: UserId,
         mailbox: MailboxId,
         uids: &UidSet,
-        flags_all: u8,
+        removal: Removal,
     ) -> Result<UidSet> {
+        let Removal { flags_all, due_ms, archives } = removal;
         let mut all = UidSet::new();
         let mut left = uids.clone();
         while !left.is_empty() {
-            let selection = Selection { user, mailbox, uids: &left, flags_all, limit: BATCH };
+            let uids = &left;
+            let selection = Selection { user, mailbox, uids, flags_all, due_ms, limit: BATCH };
             let mut removed = Removed::default();
             let turn = self.writers().turn(user).await;
             let outcome = transaction::run!(self.storage(), async |session| {
-                removed = self.remove_once(session, &selection).await?;
+                removed = self.remove_once(session, &selection, archives).await?;
                 if removed.uids.is_empty() { Err(unchanged()) } else { Ok(()) }
             })
             .await;
@@ -93,6 +137,7 @@ impl Mailstore {
         &self,
         session: &mut Session,
         selection: &Selection<'_>,
+        archives: bool,
     ) -> Result<Removed> {
         let (user, mailbox) = (selection.user, selection.mailbox);
         let storage = self.storage();
@@ -103,10 +148,14 @@ impl Mailstore {
         if selection.flags_all == Flag::Deleted.bit() && after.counts.deleted == 0 {
             return Ok(removed);
         }
-        messages::visit(storage, session, selection, &mut |message| {
+        let archived_ms = archives.then(|| self.clock().now_ms());
+        archive::visit(storage, session, selection, archived_ms, &mut |message, is_archived| {
             removed.uids.insert(message.row.uid);
             sum.add(&message.row);
-            *removed.references.entry(message.content).or_default() += 1;
+            note_gone(&mut removed.gone, &message);
+            if !is_archived {
+                *removed.references.entry(message.content).or_default() += 1;
+            }
         })
         .await?;
         let (Some(first), Some(last)) = (removed.uids.first(), removed.uids.last()) else {
@@ -122,7 +171,7 @@ impl Mailstore {
         usage::add(storage, session, user, -sum.octets).await?;
         mailboxes::adjust(storage, session, user, mailbox, &sum.negated(count)).await?;
         let change = self.change(&after, Kind::Expunge, removed.uids.clone());
-        changes::insert(storage, session, &[change]).await?;
+        changes::insert_with_gone(storage, session, &[change], &removed.gone).await?;
         Ok(removed)
     }
 }

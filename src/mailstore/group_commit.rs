@@ -11,13 +11,14 @@ use super::append::{Appended, NewMessage};
 use super::flags::{checked, spell};
 use crate::model::error::{Error, Result};
 use crate::model::flag::Flag;
-use crate::model::id::{ContentHash, MailboxId, MessageId, UserId};
+use crate::model::id::{ContentHash, MailboxId, MessageId, ThreadId, UserId};
 use crate::model::limits::{GROUP_COMMIT_MESSAGES_MAX, GROUP_COMMIT_OCTETS_MAX};
 use crate::model::mailbox::Mailbox;
 use crate::model::message::Row;
 use crate::model::uid::{Uid, UidSet};
 use crate::storage::changes::{Change, Kind};
 use crate::storage::contents::NewContent;
+use crate::storage::field::new_id;
 use crate::storage::mailboxes::Bump;
 use crate::storage::messages::NewRow;
 use crate::storage::transaction::Session;
@@ -207,7 +208,7 @@ impl Mailstore {
         }
     }
 
-    /// The transaction: mailbox, contents, messages, user, change.
+    /// The transaction: mailbox, user, threads (two), contents, messages, change.
     async fn write(&self, session: &mut Session, jobs: &[Job]) -> Result<Vec<Vec<Appended>>> {
         let Some(first) = jobs.first() else { return Ok(Vec::new()) };
         let (user, mailbox, storage) = (first.user, first.mailbox, self.storage());
@@ -218,17 +219,20 @@ impl Mailstore {
         // messages
         let first_uid = after.uid_next.checked_sub(bump.uids).filter(|uid| *uid > 0);
         let first_uid = first_uid.ok_or(Error::LimitReached { limit: "2^32 UIDs".into() })?;
-        let batch = Batch::new(jobs, &after, first_uid, self.clock().now_ms())?;
+        let used = usage::add(storage, session, user, bump.octets).await?;
+        if used.is_some_and(|used| used.is_over()) {
+            return Err(Error::OverQuota);
+        }
+        let threads = self.assign_threads(session, user, jobs).await?;
+        let now_ms = self.clock().now_ms();
+        let expires_ms = after.expiry(used.map_or(0, |used| used.retention_ms), now_ms);
+        let batch = Batch::new(jobs, &after, first_uid, (now_ms, expires_ms), threads)?;
         if !batch.keywords.is_empty() {
             let keywords = Bump { keywords: batch.keywords.clone(), ..Bump::default() };
             mailboxes::adjust(storage, session, user, mailbox, &keywords).await?;
         }
         contents::insert_many(storage, session, &new_contents(jobs)).await?;
         messages::insert_many(storage, session, &batch.rows).await?;
-        let used = usage::add(storage, session, user, bump.octets).await?;
-        if used.is_some_and(|used| used.is_over()) {
-            return Err(Error::OverQuota);
-        }
         let change = Change {
             user,
             mailbox,
@@ -298,7 +302,15 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(jobs: &[Job], after: &Mailbox, first_uid: Uid, now_ms: i64) -> Result<Self> {
+    /// `threads` are those of all messages, in their order.
+    fn new(
+        jobs: &[Job],
+        after: &Mailbox,
+        first_uid: Uid,
+        (now_ms, expires_ms): (i64, Option<i64>),
+        threads: Vec<ThreadId>,
+    ) -> Result<Self> {
+        let mut threads = threads.into_iter();
         let mut batch = Self { rows: Vec::new(), appended: Vec::new(), keywords: Vec::new() };
         let mut known = after.keywords.clone();
         let mut uid = first_uid;
@@ -322,11 +334,12 @@ impl Batch {
                     mailbox: job.mailbox,
                     row,
                     content: message.prepared.hash,
-                    thread: message.thread(job.user),
+                    thread: threads.next().unwrap_or_else(new_id),
                     prefix: message.prefix.clone(),
                     structure: Arc::clone(&message.prepared.structure),
                     meta: message.meta.clone(),
                     info: message.info.clone(),
+                    expires_ms,
                 });
                 appended.push(Appended {
                     id: *id,

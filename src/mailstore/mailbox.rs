@@ -9,11 +9,13 @@ use crate::model::limits::MAILBOXES_MAX;
 use crate::model::mailbox::{DELIMITER, Mailbox, MailboxCounts, MailboxName, SpecialUse};
 use crate::model::rights::Acl;
 use crate::model::uid::{UidSet, UidValidity};
+use crate::storage::archive::{self, Purge};
 use crate::storage::changes::{self, Change, Kind};
+use crate::storage::deferred::{Deferred, Work};
 use crate::storage::field::new_id;
 use crate::storage::mailboxes::{self, Settings};
 use crate::storage::transaction::{self, Session};
-use crate::storage::{contents, mailbox_counters, message_removal, subscriptions, usage};
+use crate::storage::{contents, deferred, mailbox_counters, subscriptions, threads, usage};
 use std::collections::HashSet;
 
 /// Messages removed by one transaction when their mailbox is gone already.
@@ -263,7 +265,8 @@ impl Mailstore {
         Ok(renames)
     }
 
-    /// Changes settings. One transaction of two round trips.
+    /// Changes settings. One transaction of two round trips. A new retention stamps the messages
+    /// that are there: five more.
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`.
@@ -280,40 +283,66 @@ impl Mailstore {
             encrypt_messages: update.encrypt_messages,
             retention_ms: update.retention_ms,
         };
-        transaction::run!(self.storage(), async |session| {
+        let restamp = transaction::run!(self.storage(), async |session| {
             let after = mailboxes::set(self.storage(), session, user, mailbox, &settings).await?;
             let after = after.ok_or(Error::NotFound { what: "mailbox" })?;
-            changes::insert(self.storage(), session, &[self.setting(&after, Kind::Update)]).await
+            changes::insert(self.storage(), session, &[self.setting(&after, Kind::Update)]).await?;
+            let work = Work::Restamp { mailbox: Some(mailbox) };
+            match settings.retention_ms {
+                Some(_) => self.note(session, user, work).await.map(Some),
+                None => Ok(None),
+            }
         })
-        .await
+        .await?;
+        if let Some(restamp) = restamp {
+            self.finish(restamp).await;
+        }
+        Ok(())
     }
 
-    /// Deletes a mailbox and its messages. The caller has checked INBOX/special-use.
+    /// Deletes a mailbox; its messages go to the archive. The caller has checked INBOX/special-use.
     ///
-    /// One transaction of three round trips removes the mailbox, and with it every way to its
-    /// messages. Then one
-    /// transaction for every 1,000 of them; a crash in between leaves documents that nobody can
-    /// reach.
+    /// One transaction of four round trips removes the mailbox, and with it every way to its
+    /// messages, and notes that they are to be removed, too. Then one transaction for every 1,000 of
+    /// them; after a crash in between a job goes on.
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`.
     pub async fn delete_mailbox(&self, user: UserId, mailbox: MailboxId) -> Result<()> {
+        let work = Work::Drain { mailbox };
+        let (gone, drain) = self.delete_mailbox_alone(user, mailbox, Some(work)).await?;
+        // RFC 9051 §6.3.7: a name stays subscribed when its mailbox is gone
+        if gone.subscribed {
+            self.remember(user, &gone.name).await?;
+        }
+        if let Some(drain) = drain {
+            self.finish(drain).await;
+        }
+        Ok(())
+    }
+
+    /// The transaction of [`Self::delete_mailbox`]; notes what is to be done after it.
+    async fn delete_mailbox_alone(
+        &self,
+        user: UserId,
+        mailbox: MailboxId,
+        work: Option<Work>,
+    ) -> Result<(Mailbox, Option<Deferred>)> {
         let storage = self.storage();
-        let gone = transaction::run!(storage, async |session| {
+        transaction::run!(storage, async |session| {
             let gone = mailboxes::delete(storage, session, user, mailbox).await?;
             let gone = gone.ok_or(Error::NotFound { what: "mailbox" })?;
             let octets = i64::try_from(gone.counts.octets).unwrap_or(i64::MAX);
             usage::add(storage, session, user, -octets).await?;
             let gone = Mailbox { mod_seq: gone.mod_seq + 1, ..gone };
             changes::insert(storage, session, &[self.setting(&gone, Kind::Delete)]).await?;
-            Ok(gone)
+            let noted = match &work {
+                Some(work) => Some(self.note(session, user, work.clone()).await?),
+                None => None,
+            };
+            Ok((gone, noted))
         })
-        .await?;
-        // RFC 9051 §6.3.7: a name stays subscribed when its mailbox is gone
-        if gone.subscribed {
-            self.remember(user, &gone.name).await?;
-        }
-        self.remove_unreachable(user, Some(mailbox)).await
+        .await
     }
 
     /// Subscribes or unsubscribes a name, whether or not such a mailbox exists (RFC 9051 §6.3.7).
@@ -370,29 +399,40 @@ impl Mailstore {
     /// `Unavailable`.
     pub async fn delete_user_data(&self, user: UserId) -> Result<()> {
         for mailbox in mailboxes::list(self.storage(), user).await? {
-            match self.delete_mailbox(user, mailbox.id).await {
-                // Somebody else deletes it at the same time, or a limit that no longer matters
-                Ok(()) | Err(Error::NotFound { .. } | Error::LimitReached { .. }) => {}
+            match self.delete_mailbox_alone(user, mailbox.id, None).await {
+                // Somebody else deletes it at the same time
+                Ok(_) | Err(Error::NotFound { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        self.remove_unreachable(user, None).await?;
+        // What a deleted user had is not archived
+        self.drain(user, None, false).await?;
+        while self.purge_archive(Purge::OfUser(user)).await? > 0 {}
+        threads::delete_all(self.storage(), user).await?;
+        deferred::delete_all(self.storage(), user).await?;
         subscriptions::delete_all(self.storage(), user).await?;
         mailbox_counters::delete(self.storage(), user).await
     }
 
-    /// Removes messages whose mailbox is gone, and what only they referred to.
-    async fn remove_unreachable(&self, user: UserId, mailbox: Option<MailboxId>) -> Result<()> {
-        let storage = self.storage();
+    /// Removes messages whose mailbox is gone (`None`: all of a user's), into the archive or for
+    /// good, and then what only they referred to.
+    pub(super) async fn drain(
+        &self,
+        user: UserId,
+        mailbox: Option<MailboxId>,
+        archives: bool,
+    ) -> Result<()> {
+        let (storage, place) = (self.storage(), (user, mailbox));
         loop {
-            let counts = transaction::run!(storage, async |session| {
-                message_removal::remove(storage, session, user, mailbox, REMOVAL_BATCH).await
+            let now_ms = archives.then(|| self.clock().now_ms());
+            let removed = transaction::run!(storage, async |session| {
+                archive::remove_unreachable(storage, session, place, REMOVAL_BATCH, now_ms).await
             })
             .await?;
-            if counts.is_empty() {
+            if removed.messages == 0 {
                 return Ok(());
             }
-            contents::lower_many(storage, &counts).await?;
+            contents::lower_many(storage, &removed.references).await?;
         }
     }
 

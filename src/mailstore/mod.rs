@@ -1,15 +1,19 @@
 //! Mailboxes and messages with IMAP's promises.
 
 pub mod append;
+pub mod archive;
 mod columns;
 pub mod copy;
 mod default_names;
+pub mod deferred;
 pub mod expunge;
 pub mod fetch;
 pub mod flags;
 mod group_commit;
 pub mod mailbox;
 pub mod quota;
+pub mod retention;
+mod threading;
 pub mod view;
 mod views;
 mod writers;
@@ -70,5 +74,7 @@ impl Mailstore {
 
 #[cfg(test)]
 mod append_tests;
+#[cfg(test)]
+mod archive_tests;
 #[cfg(test)]
 mod tests;

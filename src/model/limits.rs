@@ -45,3 +45,9 @@ pub const CHUNK_OCTETS: usize = 1024 * 1024;
 pub const ATTACHMENT_OCTETS_MIN: usize = 16 * 1024;
 /// Days a `changes` document is kept; older sessions resync from the messages.
 pub const CHANGES_DAYS: u64 = 30;
+/// Milliseconds messages are kept in Junk and Trash unless the mailbox says otherwise (30 days).
+pub const RETENTION_JUNK_MS: u64 = 30 * 86_400_000;
+/// Milliseconds removed messages are kept in the archive (25 days); `const:archive:time`.
+pub const ARCHIVE_MS: u64 = 25 * 86_400_000;
+/// Days a thread without new messages accepts replies.
+pub const THREAD_DAYS: u64 = 180;

@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use super::id::{MailboxId, UserId};
-use super::limits::{MAILBOX_LEVEL_CHARS_MAX, MAILBOX_LEVELS_MAX};
+use super::limits::{MAILBOX_LEVEL_CHARS_MAX, MAILBOX_LEVELS_MAX, RETENTION_JUNK_MS};
 use super::rights::{Acl, Rights};
 use super::uid::{ModSeq, Uid, UidValidity};
 
@@ -179,6 +179,28 @@ impl Mailbox {
     /// What a user may do with it: its owner everything.
     pub fn rights_of(&self, user: UserId) -> Rights {
         if user == self.user { Rights::ALL } else { self.acl.rights_of(user) }
+    }
+}
+
+impl Mailbox {
+    /// Milliseconds a message stays in this mailbox after it was saved there; `None`: for ever.
+    /// The mailbox's own retention, else the user's, and at most [`RETENTION_JUNK_MS`] in Junk and
+    /// Trash.
+    pub fn kept_ms(&self, user_retention_ms: u64) -> Option<u64> {
+        let own = self.retention_ms.filter(|retention_ms| *retention_ms > 0);
+        let of_user = Some(user_retention_ms).filter(|retention_ms| *retention_ms > 0);
+        own.or(match self.special_use {
+            Some(SpecialUse::Junk | SpecialUse::Trash) => {
+                Some(of_user.map_or(RETENTION_JUNK_MS, |of_user| of_user.min(RETENTION_JUNK_MS)))
+            }
+            _ => of_user,
+        })
+    }
+
+    /// When a message that is saved there at this time is removed.
+    pub fn expiry(&self, user_retention_ms: u64, saved_ms: i64) -> Option<i64> {
+        let kept_ms = i64::try_from(self.kept_ms(user_retention_ms)?).unwrap_or(i64::MAX);
+        Some(saved_ms.saturating_add(kept_ms))
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Message {
     pub summary: Summary,
     /// Metadata given by the API caller, JSON text; unless asked for, `None`.
     pub meta: Option<String>,
-    /// Where it came from and went to, JSON text; read with `meta`.
+    /// What the store notes about it for the API, JSON text; unless asked for, `None`.
     pub info: Option<String>,
+    /// When it will be removed; unless asked for, `None`.
+    pub expires_ms: Option<TimeMs>,
 }

@@ -78,6 +78,27 @@ pub(super) async fn lower(storage: &Storage, hash: &ContentHash, by: u64) -> Res
     if get_count(&record, "n") > 0 {
         return Ok(());
     }
+    remove_garbage(storage, hash).await
+}
+
+/// Removes some attachments whose count is 0. Says how many; one query, and two round trips for each.
+///
+/// # Errors
+/// `Unavailable`.
+pub(super) async fn collect_garbage(storage: &Storage, limit: i64) -> Result<u64> {
+    let attachments = storage.attachments();
+    let find = attachments.find(doc! { "n": { "$lte": 0 } }).projection(doc! { "_id": 1 });
+    let mut cursor = find.limit(limit).await?;
+    let mut collected = 0;
+    while cursor.advance().await? {
+        let record: Document = cursor.deserialize_current()?;
+        remove_garbage(storage, &crate::storage::field::get_hash(&record, "_id")?).await?;
+        collected += 1;
+    }
+    Ok(collected)
+}
+
+async fn remove_garbage(storage: &Storage, hash: &ContentHash) -> Result<()> {
     let filter = doc! { "_id": hash_value(hash), "n": { "$lte": 0 } };
     if let Some(gone) = storage.attachments().find_one_and_delete(filter).await?
         && let Ok(run) = gone.get_object_id("run")

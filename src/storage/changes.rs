@@ -7,17 +7,19 @@
 //! | `mod_seq` | int64 | the ModSeq the transaction gave; one document for each |
 //! | `kind` | string | [`Kind`], or [`Doorbell`] |
 //! | `uids` | array of int64 | `[first, last, first, last, …]` |
+//! | `gone` | binary | of an expunge of at most [`GONE_MAX`]: UID, message, thread of each (4, 12, 12 octets) |
 //! | `created` | date | removed [`CHANGES_DAYS`](crate::model::limits::CHANGES_DAYS) days later |
 //!
 //! A [`Doorbell`] is a document of `user`, `kind` and `created` alone: it only rings.
 //!
-//! Indexes: `{user, mailbox, mod_seq}`, TTL on `created`. The change stream over the inserts is the
+//! Indexes: `{user, mailbox, mod_seq}`; `{user, _id}`, which a cluster sharded by it has anyway and
+//! the event stream reads; TTL on `created`. The change stream over the inserts is the
 //! doorbell of
 //! `cluster/notifier.rs`; `Expunge` and `Delete` documents answer "what vanished since".
 
 use crate::model::error::Result;
-use crate::model::id::{MailboxId, UserId};
-use crate::model::uid::{ModSeq, UidSet};
+use crate::model::id::{MailboxId, MessageId, ThreadId, UserId};
+use crate::model::uid::{ModSeq, Uid, UidSet};
 use crate::storage::Storage;
 use crate::storage::field::{self, date, int, oid};
 use bson::{Document, doc};
@@ -91,6 +93,62 @@ pub struct Change {
     pub uids: UidSet,
     /// When.
     pub created_ms: i64,
+}
+
+/// A message that went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gone {
+    /// Its UID.
+    pub uid: Uid,
+    /// Which it was.
+    pub id: MessageId,
+    /// Its thread.
+    pub thread: ThreadId,
+}
+
+/// Messages of an expunge that are named one by one: 28 KB.
+pub const GONE_MAX: usize = 1000;
+
+fn gone_octets(gone: &[Gone]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(gone.len() * 28);
+    for each in gone {
+        octets.extend_from_slice(&each.uid.to_be_bytes());
+        octets.extend_from_slice(&each.id.octets());
+        octets.extend_from_slice(&each.thread.octets());
+    }
+    octets
+}
+
+/// Reads what [`insert_with_gone`] wrote; empty where nothing was.
+pub fn read_gone(change: &Document) -> Vec<Gone> {
+    let octets = change.get_binary_generic("gone").map(Vec::as_slice).unwrap_or_default();
+    let one = |record: &[u8]| {
+        let uid = record.get(..4)?.try_into().ok().map(Uid::from_be_bytes)?;
+        let id = record.get(4..16)?.try_into().ok().map(MessageId::from_octets)?;
+        let thread = record.get(16..28)?.try_into().ok().map(ThreadId::from_octets)?;
+        Some(Gone { uid, id, thread })
+    };
+    octets.chunks_exact(28).filter_map(one).collect()
+}
+
+/// [`insert`] for changes of which the first took these messages away.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn insert_with_gone(
+    storage: &Storage,
+    session: &mut ClientSession,
+    changes: &[Change],
+    gone: &[Gone],
+) -> Result<()> {
+    let mut records: Vec<Document> = changes.iter().map(record).collect();
+    if let Some(first) = records.first_mut()
+        && gone.len() <= GONE_MAX
+    {
+        first.insert("gone", field::binary(gone_octets(gone)));
+    }
+    storage.changes().insert_many(records).session(session).await?;
+    Ok(())
 }
 
 fn record(change: &Change) -> Document {

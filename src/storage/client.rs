@@ -120,6 +120,8 @@ collections! {
     mailboxes: "mailboxes",
     mailbox_counters: "mailbox_counters",
     messages: "messages",
+    archived: "archived",
+    threads: "threads",
     contents: "contents",
     content_chunks: "content_chunks",
     attachments: "attachments",

@@ -4,7 +4,7 @@
 //! TTL.
 
 use crate::model::error::Result;
-use crate::model::limits::CHANGES_DAYS;
+use crate::model::limits::{CHANGES_DAYS, THREAD_DAYS};
 use crate::storage::Storage;
 use bson::{Document, doc};
 use mongodb::IndexModel;
@@ -72,8 +72,34 @@ pub const INDEXES: &[Index] = &[
         ..PLAIN
     },
     Index { collection: "messages", keys: &[("user", 1), ("thread", 1)], ..PLAIN },
+    // search over all mailboxes, in the order messages were stored
+    Index { collection: "messages", keys: &[("user", 1), ("_id", 1)], ..PLAIN },
+    // what is due to be removed
+    Index {
+        collection: "messages",
+        keys: &[("exp", 1)],
+        partial: Some(|| doc! { "exp": { "$exists": true } }),
+        ..PLAIN
+    },
+    // pages of the archive, ranges of time to restore, what is due to be purged
+    Index { collection: "archived", keys: &[("user", 1), ("_id", 1)], ..PLAIN },
+    Index { collection: "archived", keys: &[("user", 1), ("archived", 1)], ..PLAIN },
+    Index { collection: "archived", keys: &[("archived", 1)], ..PLAIN },
+    // threads a message may belong to
+    Index { collection: "threads", keys: &[("user", 1), ("ids", 1)], ..PLAIN },
+    Index {
+        collection: "threads",
+        keys: &[("updated", 1)],
+        ttl_s: Some(THREAD_DAYS * 86_400),
+        ..PLAIN
+    },
+    // work that is waiting
+    Index { collection: "deferred", keys: &[("due", 1)], ..PLAIN },
+    Index { collection: "deferred", keys: &[("user", 1), ("kind", 1)], ..PLAIN },
     // expunged since
     Index { collection: "changes", keys: &[("user", 1), ("mailbox", 1), ("mod_seq", 1)], ..PLAIN },
+    // what a user's event stream has not seen
+    Index { collection: "changes", keys: &[("user", 1), ("_id", 1)], ..PLAIN },
     Index {
         collection: "changes",
         keys: &[("created", 1)],

@@ -7,7 +7,9 @@ use crate::model::message::Row;
 use crate::model::uid::{ModSeq, Uid, UidSet};
 use crate::storage::Storage;
 use crate::storage::field::{int, oid};
-use crate::storage::messages::{Chunks, collection, in_mailbox, insert_documents, run_statements};
+use crate::storage::messages::{
+    self, Chunks, Selection, collection, in_mailbox, insert_documents, run_statements,
+};
 use crate::storage::record::message::read_row;
 use crate::storage::transaction::Session;
 use bson::oid::ObjectId;
@@ -32,6 +34,8 @@ pub struct Target {
     pub saved_ms: i64,
     /// Flags that copies keep (RFC 4314 §4); a move in place keeps all.
     pub flags: FlagMask,
+    /// When they are removed there.
+    pub expires_ms: Option<i64>,
 }
 
 /// Copies the messages of a set in ascending order of UID, shows each row to `visit`, and returns
@@ -101,11 +105,15 @@ fn rewrite(document: &RawDocument, target: &Target, uid: Uid) -> Result<RawDocum
             "uid" => copy.append(key, i64::from(uid)),
             "mod_seq" => copy.append(key, int(target.mod_seq)),
             "sdate" => copy.append(key, DateTime::from_millis(target.saved_ms)),
+            "exp" | "own_exp" | "copied" | "archived" => {}
             _ => copy.append(key, value),
         }
     }
     if !keeps_seen {
         copy.append(cstr!("unseen"), true);
+    }
+    if let Some(expires_ms) = target.expires_ms {
+        copy.append(cstr!("exp"), DateTime::from_millis(expires_ms));
     }
     Ok(copy)
 }
@@ -128,16 +136,63 @@ pub async fn move_to(
         let (first, last) = (i64::from(first), i64::from(last));
         let mut filter = in_mailbox(user, source);
         filter.insert("uid", doc! { "$gte": first, "$lte": last });
-        let update = doc! {
-            "$set": {
-                "mailbox": oid(target.mailbox),
-                "mod_seq": int(target.mod_seq),
-                "sdate": DateTime::from_millis(target.saved_ms),
-            },
-            "$inc": { "uid": next - first },
+        let mut set = doc! {
+            "mailbox": oid(target.mailbox),
+            "mod_seq": int(target.mod_seq),
+            "sdate": DateTime::from_millis(target.saved_ms),
         };
+        let mut unset = doc! { "own_exp": "", "copied": "" };
+        match target.expires_ms {
+            Some(expires_ms) => set.insert("exp", DateTime::from_millis(expires_ms)),
+            None => unset.insert("exp", ""),
+        };
+        let update = doc! { "$set": set, "$unset": unset, "$inc": { "uid": next - first } };
         next += last - first + 1;
         doc! { "q": filter, "u": update, "multi": true }
     });
     run_statements(storage, session, ("update", "updates"), statements).await
+}
+
+/// Puts archived documents into a mailbox, in their order, without `\\Deleted`. Returns their rows.
+/// One round trip.
+///
+/// # Errors
+/// `Unavailable`, `Internal`.
+pub async fn put_back(
+    storage: &Storage,
+    session: &mut Session,
+    documents: &[RawDocumentBuf],
+    target: &Target,
+) -> Result<Vec<Row>> {
+    let (mut rows, mut batch) = (Vec::new(), Vec::new());
+    for (uid, document) in (target.uid_first..).zip(documents) {
+        let mut row = read_row(document)?;
+        row.flags.system &= !Flag::Deleted.bit();
+        let mut copy = RawDocumentBuf::new();
+        for element in &rewrite(document, target, uid)? {
+            let (key, value) =
+                element.map_err(|error| Error::internal("a broken message", error))?;
+            match key.as_str() {
+                "flags" => copy.append(key, i32::from(row.flags.system)),
+                _ => copy.append(key, value),
+            }
+        }
+        rows.push(row);
+        batch.push(copy);
+    }
+    insert_documents(storage, session, batch).await?;
+    Ok(rows)
+}
+
+/// Notes of all messages of a set that copies of them exist: then they are not archived when they
+/// are removed. One round trip per 250 chunks.
+///
+/// # Errors
+/// `Unavailable`, `Internal`.
+pub async fn mark_copied(
+    storage: &Storage,
+    session: &mut Session,
+    selection: &Selection<'_>,
+) -> Result<u64> {
+    messages::update(storage, session, selection, &doc! { "$set": { "copied": true } }).await
 }

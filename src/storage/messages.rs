@@ -3,8 +3,9 @@
 //!
 //! Indexes: `{user, mailbox, uid}` unique; `{user, mailbox, mod_seq}`; `{user, mailbox, idate,
 //! uid}`, and a partial
-//! one of the same keys over `unseen: true`; `{user, thread}`. Every filter begins with user and
-//! mailbox.
+//! one of the same keys over `unseen: true`; `{user, thread}`; `{user, _id}`, the order messages
+//! were stored in, for search; `{exp}` where there is one. Every filter of a request begins with
+//! the user.
 //!
 //! A set of UIDs is never one query with a branch per range: [`Chunks`] cuts it into ranges and
 //! lists, each of which
@@ -229,6 +230,8 @@ pub struct Selection<'a> {
     pub uids: &'a UidSet,
     /// Flag bits that must all be set.
     pub flags_all: u8,
+    /// Only messages whose expiry is not later than this.
+    pub due_ms: Option<i64>,
     /// At most so many.
     pub limit: u64,
 }
@@ -236,14 +239,17 @@ pub struct Selection<'a> {
 impl<'a> Selection<'a> {
     /// All messages of the set.
     pub const fn of(user: UserId, mailbox: MailboxId, uids: &'a UidSet) -> Self {
-        Self { user, mailbox, uids, flags_all: 0, limit: u64::MAX }
+        Self { user, mailbox, uids, flags_all: 0, due_ms: None, limit: u64::MAX }
     }
 
-    fn filter(&self, chunk: Document) -> Document {
+    pub(super) fn filter(&self, chunk: Document) -> Document {
         let mut filter = in_mailbox(self.user, self.mailbox);
         filter.insert("uid", chunk);
         if self.flags_all != 0 {
             filter.insert("flags", doc! { "$bitsAllSet": i32::from(self.flags_all) });
+        }
+        if let Some(due_ms) = self.due_ms {
+            filter.insert("exp", doc! { "$lte": bson::DateTime::from_millis(due_ms) });
         }
         filter
     }
@@ -261,9 +267,33 @@ pub async fn visit(
     selection: &Selection<'_>,
     visit: &mut (dyn FnMut(Message) + Send),
 ) -> Result<()> {
-    let messages = collection(storage);
     let mut projection = row_projection();
     projection.insert("content", 1);
+    visit_projected(storage, session, selection, projection, visit).await
+}
+
+/// [`visit`] with identifiers and threads, too.
+///
+/// # Errors
+/// `Unavailable`, `Internal`.
+pub async fn visit_identified(
+    storage: &Storage,
+    session: &mut ClientSession,
+    selection: &Selection<'_>,
+    visit: &mut (dyn FnMut(Message) + Send),
+) -> Result<()> {
+    let projection = crate::storage::record::message::projection(Fields::default());
+    visit_projected(storage, session, selection, projection, visit).await
+}
+
+async fn visit_projected(
+    storage: &Storage,
+    session: &mut ClientSession,
+    selection: &Selection<'_>,
+    projection: Document,
+    visit: &mut (dyn FnMut(Message) + Send),
+) -> Result<()> {
+    let messages = collection(storage);
     let mut left = selection.limit;
     for chunk in Chunks::new(selection.uids) {
         if left == 0 {

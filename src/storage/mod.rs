@@ -8,6 +8,7 @@
 //! argument works inside a transaction of `transaction::run!`.
 
 pub mod addresses;
+pub mod archive;
 pub mod attachments;
 pub mod autoreplies;
 mod cache;
@@ -17,6 +18,7 @@ mod chunks;
 pub mod client;
 pub mod content_range;
 pub mod contents;
+pub mod deferred;
 pub mod error;
 pub mod field;
 pub mod filters;
@@ -29,7 +31,6 @@ pub mod mailbox_counters;
 pub mod mailboxes;
 pub mod message_copy;
 pub mod message_flags;
-pub mod message_removal;
 pub mod messages;
 pub mod migrations;
 pub mod page;
@@ -38,9 +39,11 @@ pub mod queue;
 pub mod rate_limits;
 pub mod record;
 pub mod regex;
+pub mod retention;
 pub mod secrets;
 pub mod subscriptions;
 pub mod target;
+pub mod threads;
 pub mod tokens;
 pub mod transaction;
 pub mod usage;

@@ -20,6 +20,8 @@ pub struct Usage {
     pub used_octets: u64,
     /// Octets allowed; `None`: no limit.
     pub quota_octets: Option<u64>,
+    /// Milliseconds the user's messages are kept; 0: for ever.
+    pub retention_ms: u64,
 }
 
 impl Usage {
@@ -31,7 +33,8 @@ impl Usage {
 
 fn usage_of(record: &bson::Document) -> Usage {
     let quota_octets = Some(get_count(record, "quota")).filter(|quota| *quota > 0);
-    Usage { used_octets: get_count(record, "storageUsed"), quota_octets }
+    let retention_ms = get_count(record, "retention");
+    Usage { used_octets: get_count(record, "storageUsed"), quota_octets, retention_ms }
 }
 
 /// Adds to (or takes from) what a user uses, and returns it afterwards; `None` when there is no
@@ -49,7 +52,7 @@ pub async fn add(
     let after = storage
         .users()
         .find_one_and_update(doc! { "_id": oid(user) }, doc! { "$inc": { "storageUsed": octets } })
-        .projection(doc! { "storageUsed": 1, "quota": 1 })
+        .projection(doc! { "storageUsed": 1, "quota": 1, "retention": 1 })
         .return_document(ReturnDocument::After)
         .session(session)
         .await?;
@@ -62,7 +65,21 @@ pub async fn add(
 /// `Unavailable`.
 pub async fn find(storage: &Storage, user: UserId) -> Result<Option<Usage>> {
     let users = storage.users();
-    let projection = doc! { "storageUsed": 1, "quota": 1 };
+    let projection = doc! { "storageUsed": 1, "quota": 1, "retention": 1 };
     let record = users.find_one(doc! { "_id": oid(user) }).projection(projection).await?;
     Ok(record.as_ref().map(usage_of))
+}
+
+/// Milliseconds a user's messages are kept, read inside a transaction; 0: for ever. One round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn find_retention(
+    storage: &Storage,
+    session: &mut ClientSession,
+    user: UserId,
+) -> Result<u64> {
+    let users = storage.users();
+    let find = users.find_one(doc! { "_id": oid(user) }).projection(doc! { "retention": 1 });
+    Ok(find.session(session).await?.map_or(0, |record| get_count(&record, "retention")))
 }

@@ -28,6 +28,7 @@ fn message() -> Message {
         summary: Summary { subject: "Hi".into(), references, ..Summary::default() },
         meta: None,
         info: None,
+        expires_ms: None,
     }
 }
 

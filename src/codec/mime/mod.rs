@@ -4,6 +4,7 @@
 //! `tree` stores it, `section` and `skeleton` cut contents by it.
 
 mod address_list;
+pub mod base_subject;
 mod bodystructure;
 pub mod build;
 pub mod data_links;

@@ -17,6 +17,9 @@
 //! | `sum` | sub-document | what lists show (`record::summary`) |
 //! | `meta` | string | JSON text of the API caller; absent if none |
 //! | `info` | string | JSON text of `delivery::info`: where it came from and went to; absent if none |
+//! | `exp` | Date | when it is removed, by retention or by the caller's wish; absent: never |
+//! | `own_exp` | true | `exp`, or its absence, is the caller's wish: retention leaves it |
+//! | `copied` | true | a copy was made: it is not archived when it is removed |
 
 use crate::codec::mime::tree;
 use crate::model::error::{Error, Result};
@@ -52,8 +55,10 @@ pub struct NewRow {
     pub structure: Arc<Structure>,
     /// JSON text of the API caller.
     pub meta: Option<String>,
-    /// JSON text of where it came from.
+    /// JSON text of the store's notes.
     pub info: Option<String>,
+    /// When it is removed.
+    pub expires_ms: Option<i64>,
 }
 
 /// Which parts of the message document are read beside the row, the ids and the prefix.
@@ -69,7 +74,7 @@ pub struct Fields {
     pub tree: bool,
     /// `Message::summary`
     pub summary: bool,
-    /// `Message::meta` and `Message::info`
+    /// `Message::meta`, `Message::info` and `Message::expires_ms`
     pub meta: bool,
 }
 
@@ -101,6 +106,7 @@ pub(crate) fn projection(fields: Fields) -> Document {
         (fields.summary, "sum"),
         (fields.meta, "meta"),
         (fields.meta, "info"),
+        (fields.meta, "exp"),
     ];
     for (_, name) in optional.into_iter().filter(|(wanted, _)| *wanted) {
         projection.insert(name, 1);
@@ -144,6 +150,9 @@ pub(crate) fn write(new: &NewRow) -> RawDocumentBuf {
     }
     if let Some(info) = &new.info {
         document.append(cstr!("info"), info.as_str());
+    }
+    if let Some(expires_ms) = new.expires_ms {
+        document.append(cstr!("exp"), DateTime::from_millis(expires_ms));
     }
     document
 }
@@ -236,6 +245,7 @@ pub(crate) fn read(document: &RawDocument) -> Result<Message> {
         summary: Summary::default(),
         meta: None,
         info: None,
+        expires_ms: None,
     };
     for element in document {
         let (key, value) = element.map_err(|error| Error::internal("a broken message", error))?;
@@ -265,6 +275,7 @@ fn read_field(message: &mut Message, key: &str, value: RawBsonRef<'_>) -> Result
         }
         "meta" => message.meta = value.as_str().map(str::to_owned),
         "info" => message.info = value.as_str().map(str::to_owned),
+        "exp" => message.expires_ms = value.as_datetime().map(DateTime::timestamp_millis),
         _ => read_row_field(&mut message.row, key, value)?,
     }
     Ok(())
