@@ -104,6 +104,9 @@ impl Operations {
         let storage = Storage::connect(&uri, &config.storage.database)
             .await
             .context("the database cannot be reached")?;
+        if local.is_some() {
+            storage.end_abandoned_transactions().await?;
+        }
         let clock = Clock::default();
         let mailstore = Mailstore::new(storage.clone(), clock.clone(), tasks.clone());
         let passwords = Passwords::new(clock.clone());

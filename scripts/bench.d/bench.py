@@ -8,7 +8,7 @@ import urllib.request
 
 EIDER, COUNT, ROUNDS = sys.argv[1], int((sys.argv[2:3] or [5000])[0]), int((sys.argv[3:4] or [3])[0])
 # Connections whose memory is measured; many, so that buffers kept from the rows before do not hide them.
-IDLE = 400
+IDLE = 500
 USER, PASSWORD = "bench", "bench-password"
 MESSAGE = (
     "From: Sender <sender@example.org>\r\nTo: bench@example.com\r\nSubject: measured {n}\r\n"
@@ -72,6 +72,20 @@ class Imap(Line):
     def command(self, text):
         self.send(f"a {text}\r\n".encode())
         return self.finish()
+
+    def status(self, item):
+        self.send(f"s STATUS INBOX ({item})\r\n".encode())
+        line = self.line()
+        while b"STATUS" not in line:
+            line = self.line()
+        self.finish(b"s ")
+        return int(re.search(item.encode() + rb" (\d+)", line).group(1))
+
+    def uid_next(self):
+        return self.status("UIDNEXT")
+
+    def mod_seq(self):
+        return self.status("HIGHESTMODSEQ")
 
     def append(self, mailbox, octets):
         self.send(f"a APPEND {mailbox} {{{len(octets)}+}}\r\n".encode() + octets + b"\r\n")
@@ -245,6 +259,14 @@ def timed(work):
     return time.perf_counter() - start
 
 
+def idling(server):
+    imap = Imap(server.imap)
+    imap.command("SELECT INBOX")
+    imap.send(b"i IDLE\r\n")
+    imap.line()
+    return imap
+
+
 def measure(server, base):
     """All rows for one server, as (row, unit, value); larger is better unless the unit is KB."""
     def deliver(share):
@@ -257,17 +279,14 @@ def measure(server, base):
         for number in share:
             imap.append("INBOX", message(base + 100_000_000 + number))
 
-    # First, before buffers of other rows can hide it; the password's hash is paid by a login before
-    Imap(server.imap).socket.close()
-    before = server.memory_kb()
-    idle = []
-    for _ in range(IDLE):
-        idle.append(Imap(server.imap))
-        idle[-1].command("SELECT INBOX")
-        idle[-1].send(b"i IDLE\r\n")
-        idle[-1].line()
+    # First, before buffers of other rows can hide it; as many before the measured ones, so that
+    # memory freed by logins is used up
+    idle = [idling(server) for _ in range(IDLE)]
     time.sleep(1)
-    yield "idle connection", "KB", (server.memory_kb() - before) / len(idle)
+    before = server.memory_kb()
+    idle += [idling(server) for _ in range(IDLE)]
+    time.sleep(1)
+    yield "idle connection", "KB", (server.memory_kb() - before) / IDLE
     for connection in idle:
         connection.socket.close()
     few = COUNT // 5
@@ -275,13 +294,21 @@ def measure(server, base):
     yield "LMTP, 8 connections", "msg/s", (COUNT - few) / parallel(8, COUNT - few, deliver)
     imap = Imap(server.imap)
     imap.command("SELECT INBOX")
+    # the messages of this round, which nobody has read yet
+    last = imap.uid_next() - 1
+    new = f"{last - COUNT + 1}:{last}"
     full = "(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"
-    yield "first sync", "msg/s", COUNT / timed(lambda: imap.command(f"UID FETCH 1:{COUNT} {full}"))
-    yield "FETCH FLAGS", "msg/s", COUNT / timed(lambda: imap.command(f"UID FETCH 1:{COUNT} (FLAGS)"))
+    yield "first sync", "msg/s", COUNT / timed(lambda: imap.command(f"UID FETCH {new} {full}"))
+    yield "sync by a second client", "msg/s", COUNT / timed(lambda: imap.command(f"UID FETCH {new} {full}"))
+    yield "FETCH FLAGS", "msg/s", COUNT / timed(lambda: imap.command(f"UID FETCH {new} (FLAGS)"))
     yield "SELECT", "1/s", 1 / timed(lambda: imap.command("SELECT INBOX"))
-    yield "full fetch", "msg/s", COUNT / timed(lambda: imap.command(f"UID FETCH 1:{COUNT} (BODY.PEEK[])"))
-    flag = "+FLAGS.SILENT (\\Flagged)" if base // COUNT % 2 == 0 else "-FLAGS.SILENT (\\Flagged)"
-    yield "STORE on a range", "msg/s", COUNT / timed(lambda: imap.command(f"UID STORE 1:{COUNT} {flag}"))
+    yield "full fetch", "msg/s", COUNT / timed(lambda: imap.command(f"UID FETCH {new} (BODY.PEEK[])"))
+    since = imap.mod_seq()
+    imap.command(f"UID STORE {last - 99}:{last} +FLAGS.SILENT (\\Answered)")
+    changes = f"UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE {since})"
+    yield "resync, 100 changes", "1/s", 1 / timed(lambda: imap.command(changes))
+    yield "STORE on a range", "msg/s", COUNT / timed(
+        lambda: imap.command(f"UID STORE {new} +FLAGS.SILENT (\\Flagged)"))
     yield "APPEND, 1 connection", "msg/s", few / parallel(1, few, append)
     yield "APPEND, 8 connections", "msg/s", few / parallel(8, few, append)
 

@@ -12,7 +12,8 @@ use super::session::Session;
 use super::uid_chunks::chunks;
 use crate::codec::imap::fetch::{Fetch, FetchItem};
 use crate::codec::imap::fetch_response::{FetchWriter, Style};
-use crate::mailstore::fetch::Fields;
+use crate::mailstore::fetch::{Fields, WireBatch};
+use crate::mailstore::view::View;
 use crate::model::flag::{Flag, FlagChange, FlagSet};
 use crate::model::message::{Message, Row};
 use crate::model::rights::Rights;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub sections: Vec<FetchItem>,
     fields: Fields,
     is_in_view: bool,
+    /// Beside what the view knows only stored wire forms: a client's first sync.
+    is_first_sync: bool,
     sets_seen: bool,
     look_ahead: usize,
 }
@@ -56,13 +59,15 @@ impl Plan {
             tree: sections.iter().any(super::fetch_section::needs_tree),
             ..Fields::default()
         };
-        let is_in_view = sections.is_empty() && simple.iter().all(is_in_view);
+        let is_in_view = sections.is_empty() && simple.iter().all(is_row_item);
+        let is_first_sync = sections.is_empty()
+            && simple.iter().all(|item| is_row_item(item) || is_wire_form(item));
         let sets_seen = fetch.items.iter().any(FetchItem::sets_seen);
         // decoded parts are whole in memory
         let is_decoded =
             |item: &FetchItem| matches!(item, FetchItem::Binary(_) | FetchItem::BinarySize(_));
         let look_ahead = if sections.iter().any(is_decoded) { 1 } else { LOOK_AHEAD };
-        Self { simple, sections, fields, is_in_view, sets_seen, look_ahead }
+        Self { simple, sections, fields, is_in_view, is_first_sync, sets_seen, look_ahead }
     }
 }
 
@@ -78,7 +83,7 @@ const fn is_section(item: &FetchItem) -> bool {
     )
 }
 
-const fn is_in_view(item: &FetchItem) -> bool {
+const fn is_row_item(item: &FetchItem) -> bool {
     matches!(
         item,
         FetchItem::Flags
@@ -88,6 +93,10 @@ const fn is_in_view(item: &FetchItem) -> bool {
             | FetchItem::ModSeq
             | FetchItem::SaveDate
     )
+}
+
+const fn is_wire_form(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure)
 }
 
 impl Session {
@@ -108,6 +117,8 @@ impl Session {
         }
         if plan.is_in_view {
             self.fetch_from_view(&plan, &uids).await?;
+        } else if plan.is_first_sync {
+            self.fetch_wire_forms(&plan, &uids).await?;
         } else if !uids.is_empty() {
             self.fetch_from_database(&plan, &uids).await?;
         }
@@ -136,6 +147,25 @@ impl Session {
                 writer.end();
             });
             self.stream.write(&lines).await?;
+        }
+        Ok(())
+    }
+
+    async fn fetch_wire_forms(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<()> {
+        let style = self.enabled.style();
+        let mailstore = self.context.mailstore.clone();
+        let (_, view) = self.opened_view().await?;
+        let Some(opened) = &self.opened else { return Ok(()) };
+        let mut numbers = opened.selected.numbers();
+        let mut stream = mailstore.wire_forms(opened.owner, opened.id, uids, plan.fields);
+        let mut batch = stream.next().await?;
+        while let Some(messages) = batch {
+            // The database reads the next batch while the client gets this one
+            let written =
+                write_wire_forms(&mut self.stream, (style, &mut numbers), plan, &view, &messages);
+            let (next, written) = tokio::join!(stream.next(), written);
+            written?;
+            batch = next?;
         }
         Ok(())
     }
@@ -201,6 +231,33 @@ impl Session {
         }
         Ok(())
     }
+}
+
+async fn write_wire_forms(
+    stream: &mut Stream,
+    (style, numbers): (Style, &mut Numbers<'_>),
+    plan: &Plan,
+    view: &View,
+    batch: &WireBatch,
+) -> Outcome<()> {
+    for forms in batch.iter()? {
+        let forms = forms?;
+        let (Some(number), Some(row)) = (numbers.of(forms.uid), view.row(forms.uid)) else {
+            continue;
+        };
+        let mut writer = FetchWriter::begin(stream.output(), style, number);
+        for item in &plan.simple {
+            match item {
+                FetchItem::Envelope => writer.wire_form("ENVELOPE", forms.envelope),
+                FetchItem::Body => writer.wire_form("BODY", forms.body),
+                FetchItem::BodyStructure => writer.wire_form("BODYSTRUCTURE", forms.bodystructure),
+                item => write_of_row(&mut writer, item, &row),
+            }
+        }
+        writer.end();
+        stream.flush_if_full().await?;
+    }
+    Ok(())
 }
 
 async fn write_batch(

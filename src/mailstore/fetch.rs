@@ -1,16 +1,20 @@
 //! Reading messages: rows as a stream, pages, contents by range.
 use super::Mailstore;
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::message::Message;
 use crate::model::structure::ByteRange;
 use crate::model::uid::{Uid, UidSet};
 use crate::storage::page::Scan;
-use crate::storage::{content_range, contents, messages, page};
+use crate::storage::{content_range, contents, messages, page, wire_forms};
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
 use std::collections::VecDeque;
+use std::pin::Pin;
 
 pub use crate::storage::messages::Fields;
+pub use crate::storage::wire_forms::Batch as WireBatch;
 
 /// Messages as they come from the database, ascending by UID.
 #[derive(Debug)]
@@ -75,6 +79,18 @@ impl Mailstore {
         Ok(MessageStream { stream })
     }
 
+    /// Only the stored wire forms of messages (`fields`: those), in batches; costs as
+    /// [`Mailstore::fetch`].
+    pub fn wire_forms(
+        &self,
+        user: UserId,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        fields: Fields,
+    ) -> wire_forms::Stream {
+        wire_forms::stream(self.storage(), user, mailbox, uids, fields)
+    }
+
     /// One message. One round trip.
     ///
     /// # Errors
@@ -136,33 +152,60 @@ const BATCH_MESSAGES: usize = 64;
 /// Octets of the messages read ahead; the node's cache of contents holds several such batches.
 const BATCH_OCTETS: u64 = 4 * 1024 * 1024;
 
+type Batch = Result<(MessageStream, VecDeque<Message>)>;
+
 /// Messages whose contents are in the node's cache when they come.
-#[derive(Debug)]
 pub struct WarmStream {
     mailstore: Mailstore,
-    stream: MessageStream,
-    batch: VecDeque<Message>,
+    ready: VecDeque<Message>,
+    /// The batch after that; `None` at the end.
+    reading: Option<MaybeDone<BoxFuture<'static, Batch>>>,
+}
+
+impl std::fmt::Debug for WarmStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WarmStream").field("ready", &self.ready.len()).finish_non_exhaustive()
+    }
 }
 
 impl WarmStream {
     /// The next message. A batch costs one round trip beyond those of the messages, however many
-    /// contents it has.
+    /// contents it has; it is under way while the caller works with the one before.
     ///
     /// # Errors
     /// `Unavailable`, `Internal`.
     pub async fn next(&mut self) -> Result<Option<Message>> {
-        if self.batch.is_empty() {
-            let mut octets = 0;
-            while self.batch.len() < BATCH_MESSAGES && octets < BATCH_OCTETS {
-                let Some(message) = self.stream.next().await? else { break };
-                octets += message.row.octets;
-                self.batch.push_back(message);
+        if self.ready.is_empty()
+            && let Some(mut reading) = self.reading.take()
+        {
+            (&mut reading).await;
+            let batch = Pin::new(&mut reading).take_output();
+            let (stream, batch) = batch
+                .ok_or(Error::Internal { reason: "a batch was taken twice", source: None })??;
+            if !batch.is_empty() {
+                self.reading = Some(maybe_done(read_warm(self.mailstore.clone(), stream).boxed()));
             }
-            let hashes: Vec<_> = self.batch.iter().map(|message| message.content).collect();
-            contents::warm(self.mailstore.storage(), &hashes).await?;
+            self.ready = batch;
         }
-        Ok(self.batch.pop_front())
+        if let Some(reading) = &mut self.reading {
+            // One look sends the query or takes the answer; whoever waits for it waits above
+            let _ = reading.now_or_never();
+        }
+        Ok(self.ready.pop_front())
     }
+}
+
+/// Some messages, their contents read into the cache.
+async fn read_warm(mailstore: Mailstore, mut stream: MessageStream) -> Batch {
+    let (mut batch, mut octets) = (VecDeque::new(), 0);
+    while batch.len() < BATCH_MESSAGES && octets < BATCH_OCTETS {
+        let Some(message) = stream.next().await? else { break };
+        octets += message.row.octets;
+        batch.push_back(message);
+    }
+    let hashes: Vec<_> = batch.iter().map(|message| message.content).collect();
+    contents::warm(mailstore.storage(), &hashes).await?;
+    Ok((stream, batch))
 }
 
 impl Mailstore {
@@ -178,6 +221,8 @@ impl Mailstore {
         fields: Fields,
     ) -> Result<WarmStream> {
         let stream = self.fetch(user, mailbox, uids, fields).await?;
-        Ok(WarmStream { mailstore: self.clone(), stream, batch: VecDeque::new() })
+        let mailstore = self.clone();
+        let reading = Some(maybe_done(read_warm(mailstore.clone(), stream).boxed()));
+        Ok(WarmStream { mailstore, ready: VecDeque::new(), reading })
     }
 }

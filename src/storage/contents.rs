@@ -23,6 +23,7 @@ use crate::model::error::{Error, Result};
 use crate::model::id::ContentHash;
 use crate::model::limits::CHUNK_OCTETS;
 use crate::model::structure::{Hole, Part};
+use crate::storage::compression::{compress, decompress};
 use crate::storage::error::{AWAY, is_duplicate, unreadable};
 use crate::storage::field::{binary, get_binary, get_count, get_hash, hash as hash_value, int};
 use crate::storage::{Storage, attachments, chunks};
@@ -37,8 +38,6 @@ pub use super::content_range::load_range;
 
 /// Races of raise, insert and delete that are tried again.
 const ATTEMPTS_MAX: usize = 8;
-/// zstd's own default: twice the ratio of level 1 is not worth three times the time.
-const LEVEL: i32 = 3;
 
 /// A content ready to be stored: its attachments are stored and counted, its document is not.
 #[derive(Clone, Debug)]
@@ -86,8 +85,7 @@ pub fn encode(content: &[u8], root: &Part) -> Result<Encoded> {
     let (skeleton, decoded) = skeleton::split(content, root);
     let mut pieces = Vec::new();
     for piece in skeleton.octets.chunks(CHUNK_OCTETS) {
-        let compressed = zstd::bulk::compress(piece, LEVEL);
-        pieces.push(compressed.map_err(|error| Error::internal("compressing failed", error))?);
+        pieces.push(compress(piece)?);
     }
     let (octets, raw) = (content.len() as u64, skeleton.octets.len() as u64);
     Ok(Encoded { octets, holes: skeleton.holes, raw, pieces, decoded })
@@ -351,17 +349,6 @@ fn read(storage: &Storage, hash: &ContentHash, record: &Document) -> Result<Arc<
     let content = Arc::new(content);
     storage.cache().put_content(*hash, &content);
     Ok(content)
-}
-
-/// Decompresses one piece of a skeleton, which is at most [`CHUNK_OCTETS`].
-pub(super) fn decompress(piece: &[u8]) -> Result<Bytes> {
-    if piece.is_empty() {
-        return Ok(Bytes::new());
-    }
-    let raw = zstd::bulk::decompress(piece, CHUNK_OCTETS);
-    Ok(raw
-        .map_err(|error| Error::internal("a stored content cannot be decompressed", error))?
-        .into())
 }
 
 /// The slice `start..end`.

@@ -16,6 +16,7 @@ pub mod change_log;
 pub mod changes;
 mod chunks;
 pub mod client;
+mod compression;
 pub mod content_range;
 pub mod contents;
 pub mod deferred;
@@ -49,6 +50,7 @@ pub mod transaction;
 pub mod usage;
 pub mod users;
 pub mod watch;
+pub mod wire_forms;
 
 #[cfg(test)]
 mod explain_tests;

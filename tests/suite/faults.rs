@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Stdio;
 
+use eider::storage::Storage;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -45,11 +46,27 @@ async fn start_node(database: &str, data_dir: &std::path::Path) -> (Child, Socke
     (child, address)
 }
 
+/// As a sender does: tried again after 4xx. A transaction that a killed node left open holds the
+/// mailbox until the database ends it.
+async fn deliver_as_a_sender(lmtp: &mut LmtpClient, message: &[u8]) {
+    let mut tries = 0;
+    loop {
+        let reply = lmtp.try_deliver("anna@example.com", message).await.expect("a reply");
+        if reply.starts_with("250") {
+            return;
+        }
+        tries += 1;
+        assert!(reply.starts_with("451 4.3.0") && tries < 8, "{reply}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_fifty_kills() {
     let database = unique("eider_test");
     let reader = TestStore::start_on(&database).await;
     reader.create_user("anna").await;
+    let storage = Storage::connect(&database_uri(), &database).await.unwrap();
+    storage.end_abandoned_transactions().await.unwrap();
     let data_dir = std::env::temp_dir().join(unique("eider-kill"));
     let mut promised = BTreeMap::new();
     let mut unanswered = Vec::new();
@@ -75,8 +92,7 @@ async fn what_was_answered_survives_fifty_kills() {
                 }
                 assert!(killer.await.unwrap().expect("kill runs").success());
             } else {
-                let reply = lmtp.try_deliver("anna@example.com", &message).await;
-                assert!(reply.as_ref().is_some_and(|r| r.starts_with("250")), "{reply:?}");
+                deliver_as_a_sender(&mut lmtp, &message).await;
                 promised.insert(subject, message);
             }
         }
