@@ -1,6 +1,8 @@
 //! Who is it: passwords, tokens, and how often one may try.
 
+pub mod allowance;
 pub mod authenticate;
+pub mod mechanism;
 pub mod name;
 pub mod password;
 mod standing;

@@ -1,4 +1,46 @@
-//! SASL messages: PLAIN (RFC 4616).
+//! SASL messages: lines of an exchange (RFC 4422 §3.5), PLAIN (RFC 4616).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// Octets of a decoded response: a token of an identity provider fits.
+pub const RESPONSE_OCTETS_MAX: usize = 12 * 1024;
+/// Octets of a line with a response: base64 of the above with CRLF.
+pub const LINE_OCTETS_MAX: usize = RESPONSE_OCTETS_MAX.div_ceil(3) * 4 + 2;
+
+/// Why a line is not a response.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LineError {
+    /// `*`: the client gives up.
+    Cancelled,
+    /// Not base64.
+    NotBase64,
+    /// More than [`RESPONSE_OCTETS_MAX`].
+    TooLong,
+}
+
+/// A response as IMAP, POP3 and SMTP carry it: base64, without its line end.
+///
+/// # Errors
+/// The line is not a response.
+pub fn decode_line(line: &[u8]) -> Result<Vec<u8>, LineError> {
+    if line == b"*" {
+        return Err(LineError::Cancelled);
+    }
+    if line.len() > LINE_OCTETS_MAX {
+        return Err(LineError::TooLong);
+    }
+    match STANDARD.decode(line) {
+        Ok(response) if response.len() <= RESPONSE_OCTETS_MAX => Ok(response),
+        Ok(_) => Err(LineError::TooLong),
+        Err(_) => Err(LineError::NotBase64),
+    }
+}
+
+/// A challenge in base64.
+pub fn encode_challenge(challenge: &str) -> String {
+    STANDARD.encode(challenge)
+}
 
 /// What a client says with PLAIN.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +75,16 @@ impl Plain {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_base64() {
+        assert_eq!(decode_line(b"AGEAYg==").unwrap(), b"\0a\0b");
+        assert_eq!(decode_line(b"").unwrap(), b"");
+        assert_eq!(decode_line(b"*"), Err(LineError::Cancelled));
+        assert_eq!(decode_line(b"a b"), Err(LineError::NotBase64));
+        assert_eq!(decode_line(&[b'A'; LINE_OCTETS_MAX + 1]), Err(LineError::TooLong));
+        assert_eq!(decode_line(encode_challenge("Username:").as_bytes()).unwrap(), b"Username:");
+    }
 
     #[test]
     fn plain_of_rfc_4616() {

@@ -4,14 +4,11 @@ use super::capability::capabilities;
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Login, Session};
 use crate::auth::authenticate::Protocol;
+use crate::auth::mechanism::{Exchange, Mechanism};
 use crate::codec::imap::framing::Line;
 use crate::codec::imap::response_code::ResponseCode;
+use crate::codec::sasl::{self, LineError, decode_line};
 use crate::model::error::Error;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-/// Octets of a decoded SASL response.
-const RESPONSE_OCTETS_MAX: usize = 12 * 1024;
 
 impl Session {
     /// STARTTLS: the handshake follows the reply.
@@ -34,26 +31,23 @@ impl Session {
 
     /// AUTHENTICATE.
     pub async fn authenticate(&mut self, mechanism: &str, initial: Option<Vec<u8>>) -> Outcome {
-        match mechanism {
-            "PLAIN" => {
-                self.require_privacy()?;
-                let response = match initial {
-                    Some(initial) => initial,
-                    None => self.challenge("").await?,
-                };
-                let (user, password) = read_plain(&response)?;
-                self.log_in(&user, &password).await
+        let Some(mechanism) = Mechanism::from_name(mechanism) else {
+            return Err(Reply::no(ResponseCode::Cannot, "Unsupported mechanism").into());
+        };
+        self.require_privacy()?;
+        let mut exchange = Exchange::new(mechanism);
+        let mut next = initial;
+        loop {
+            let response = match next.take() {
+                Some(response) => response,
+                None => self.challenge(exchange.challenge()).await?,
+            };
+            match exchange.respond(response) {
+                Ok(Some(said)) => return self.log_in(&said.username, &said.password).await,
+                Ok(None) => {}
+                Err(Error::Invalid { reason, .. }) => return Err(Reply::bad(reason).into()),
+                Err(error) => return Err(error.into()),
             }
-            "LOGIN" => {
-                self.require_privacy()?;
-                let user = match initial {
-                    Some(initial) => initial,
-                    None => self.challenge("Username:").await?,
-                };
-                let password = self.challenge("Password:").await?;
-                self.log_in(&text(user)?, &text(password)?).await
-            }
-            _ => Err(Reply::no(ResponseCode::Cannot, "Unsupported mechanism").into()),
         }
     }
 
@@ -67,7 +61,7 @@ impl Session {
 
     /// Sends a challenge and reads the response.
     async fn challenge(&mut self, challenge: &str) -> Outcome<Vec<u8>> {
-        let challenge = STANDARD.encode(challenge);
+        let challenge = sasl::encode_challenge(challenge);
         self.writer().continuation(&challenge);
         self.stream.flush().await?;
         let line = loop {
@@ -84,15 +78,15 @@ impl Session {
                 }
             }
         };
-        // RFC 9051 §6.2.2: `*` cancels the exchange
-        if line.as_ref() == b"*" {
-            return Err(Reply::bad("Authentication cancelled").into());
-        }
-        match STANDARD.decode(&line) {
-            Ok(response) if response.len() <= RESPONSE_OCTETS_MAX => Ok(response),
-            Ok(_) => Err(Reply::bad("The response is too long").into()),
-            Err(_) => Err(Reply::bad("The response is not base64").into()),
-        }
+        decode_line(&line).map_err(|error| {
+            // RFC 9051 §6.2.2: `*` cancels the exchange
+            let text = match error {
+                LineError::Cancelled => "Authentication cancelled",
+                LineError::NotBase64 => "The response is not base64",
+                LineError::TooLong => "The response is too long",
+            };
+            Reply::bad(text).into()
+        })
     }
 
     async fn log_in(&mut self, user: &str, password: &str) -> Outcome {
@@ -107,23 +101,4 @@ impl Session {
         let names = capabilities(self);
         Ok(Reply::ok("Logged in").with(ResponseCode::Capability(names)))
     }
-}
-
-/// `[authzid] NUL authcid NUL passwd` (RFC 4616 §2).
-fn read_plain(response: &[u8]) -> Outcome<(String, String)> {
-    let mut parts = response.split(|octet| *octet == 0);
-    let (Some(authzid), Some(user), Some(password), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(Reply::bad("Not a PLAIN response").into());
-    };
-    // nobody may act for somebody else by this way
-    if !authzid.is_empty() && authzid != user {
-        return Err(Error::Unauthenticated.into());
-    }
-    Ok((text(user.to_vec())?, text(password.to_vec())?))
-}
-
-fn text(octets: Vec<u8>) -> Outcome<String> {
-    String::from_utf8(octets).map_err(|_| Reply::bad("The response is not UTF-8").into())
 }

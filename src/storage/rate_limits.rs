@@ -46,12 +46,27 @@ pub async fn find(storage: &Storage, key: &str, now_ms: i64) -> Result<Option<Co
 /// # Errors
 /// `Unavailable`.
 pub async fn count(storage: &Storage, key: &str, now_ms: i64, window_ms: i64) -> Result<()> {
+    add(storage, key, 1, now_ms, window_ms).await
+}
+
+/// Counts so many at once, as [`count`] does.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn add(
+    storage: &Storage,
+    key: &str,
+    amount: u64,
+    now_ms: i64,
+    window_ms: i64,
+) -> Result<()> {
+    let amount = int(amount);
     let now = DateTime::from_millis(now_ms);
     let end = DateTime::from_millis(now_ms.saturating_add(window_ms));
     // One pipeline, so that a window ends and begins in one step
     let is_open = doc! { "$gt": ["$expires", now] };
     let update = vec![doc! { "$set": {
-        "n": { "$cond": [is_open.clone(), { "$add": ["$n", 1_i64] }, 1_i64] },
+        "n": { "$cond": [is_open.clone(), { "$add": ["$n", amount] }, amount] },
         "expires": { "$cond": [is_open, "$expires", end] },
     } }];
     limits(storage).update_one(doc! { "_id": key }, update).upsert(true).await?;
