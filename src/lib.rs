@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!         cli ── server ── config                     put it together
-//!   imap   smtp (LMTP)   api   jobs                        doors: one per way in or out
+//!   imap   pop3   smtp (LMTP)   api   jobs                 doors: one per way in or out
 //!            delivery                                 a message finds its mailboxes
 //!            directory     queue                      who exists / what must leave
 //!      mailstore   auth   cluster                     meaning of mail / who are you / tell the
@@ -25,8 +25,8 @@
 //! - [`auth`]: passwords, tokens, throttling. [`cluster`]: the change stream that wakes sessions.
 //! - [`queue`]: what must leave, one entry a recipient, under leases.
 //! - [`directory`]: users and addresses. [`delivery`]: from an SMTP transaction to mailboxes.
-//! - [`imap`], [`smtp`], [`api`]: the doors. Each has `settings.rs` and one file that turns errors
-//!   into its words.
+//! - [`imap`], [`pop3`], [`smtp`], [`api`]: the doors. Each has `settings.rs` and one file that turns
+//!   errors into its words.
 //! - [`jobs`]: periodic work under leases: expiry, purges, garbage, work that requests left.
 //! - [`config`], [`server`], [`cli`]: composed, started, commanded.
 //!
@@ -82,6 +82,7 @@ pub mod jobs;
 pub mod mailstore;
 pub mod model;
 pub mod net;
+pub mod pop3;
 pub mod queue;
 pub mod server;
 pub mod smtp;

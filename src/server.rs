@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::auth::Authenticator;
+use crate::auth::allowance::Allowances;
 use crate::auth::password::Passwords;
 use crate::auth::token::{Lifetime, Tokens};
 use crate::clock::Clock;
@@ -24,7 +25,7 @@ use crate::queue::Queue;
 use crate::storage::Storage;
 use crate::storage::local::LocalDatabase;
 use crate::tasks::Tasks;
-use crate::{api, imap, jobs, smtp, telemetry};
+use crate::{api, imap, jobs, pop3, smtp, telemetry};
 
 /// Time sessions and writes have to end when the node stops.
 const SHUTDOWN: Duration = Duration::from_secs(20);
@@ -36,6 +37,10 @@ pub struct Addresses {
     pub imap: Vec<SocketAddr>,
     /// IMAP with TLS from the first octet.
     pub imap_tls: Vec<SocketAddr>,
+    /// POP3 with STLS.
+    pub pop3: Vec<SocketAddr>,
+    /// POP3 with TLS from the first octet.
+    pub pop3_tls: Vec<SocketAddr>,
     /// LMTP with STARTTLS.
     pub lmtp: Vec<SocketAddr>,
     /// LMTP with TLS from the first octet.
@@ -212,7 +217,10 @@ async fn open_doors(
     let mut root_token_file = None;
     let notifier = Notifier::start(operations.storage.clone(), &operations.tasks);
     if config.roles.contains(&Role::Imap) {
-        open_imap(config, operations, (acceptor, notifier), &mut addresses)?;
+        open_imap(config, operations, (acceptor, notifier.clone()), &mut addresses)?;
+    }
+    if config.roles.contains(&Role::Pop3) {
+        open_pop3(config, operations, (acceptor, notifier), &mut addresses)?;
     }
     if config.roles.contains(&Role::Lmtp) {
         open_lmtp(config, operations, acceptor, &mut addresses)?;
@@ -282,6 +290,35 @@ fn open_imap(
     let stop = operations.tasks.stopping();
     listener::serve("imap", listeners, permits, &operations.tasks, move |stream| {
         imap::serve_connection(context.clone(), stream, stop.clone())
+    });
+    Ok(())
+}
+
+fn open_pop3(
+    config: &Config,
+    operations: &Operations,
+    (acceptor, notifier): (&TlsAcceptor, Notifier),
+    addresses: &mut Addresses,
+) -> anyhow::Result<()> {
+    let settings = config.pop3.clone();
+    let (listeners, plain, tls) = bind(&settings.listen, &settings.listen_tls, acceptor)?;
+    (addresses.pop3, addresses.pop3_tls) = (plain, tls);
+    let refusal = b"-ERR [SYS/TEMP] too many connections\r\n";
+    let permits = Permits::new(settings.connections_max, refusal);
+    let (storage, clock) = (operations.storage.clone(), operations.clock.clone());
+    let context = pop3::Context {
+        mailstore: operations.mailstore.clone(),
+        authenticator: operations.authenticator.clone(),
+        directory: operations.directory.clone(),
+        allowances: Allowances::new(storage.clone(), clock),
+        notifier,
+        leases: Leases::new(storage, operations.tasks.clone()),
+        settings: settings.into(),
+        tls: Some(acceptor.clone()),
+    };
+    let stop = operations.tasks.stopping();
+    listener::serve("pop3", listeners, permits, &operations.tasks, move |stream| {
+        pop3::serve_connection(context.clone(), stream, stop.clone())
     });
     Ok(())
 }

@@ -24,6 +24,7 @@ const RANKS: &[(&str, u8)] = &[
     ("queue", 4),
     ("delivery", 5),
     ("imap", 6),
+    ("pop3", 6),
     ("smtp", 6),
     ("api", 6),
     ("jobs", 6),
@@ -55,6 +56,7 @@ const CRATES: &[(&str, &[&str])] = &[
 /// Lower modules that some higher ones must not use although the rank would allow it.
 const DENIED: &[(&str, &str, &str)] = &[
     ("imap", "storage", "a door asks an operation, never storage"),
+    ("pop3", "storage", "a door asks an operation, never storage"),
     ("smtp", "storage", "a door asks an operation, never storage"),
     ("api", "storage", "a door asks an operation, never storage"),
     ("jobs", "storage", "a job asks an operation, never storage"),

@@ -150,7 +150,8 @@ class Eider:
     def __init__(self, folder):
         self.imap, self.lmtp, self.api = free_port(), free_port(), free_port()
         env = dict(os.environ, EIDER_DATA_DIR=folder, EIDER_IMAP__LISTEN=f"127.0.0.1:{self.imap}",
-                   EIDER_IMAP__LISTEN_TLS="127.0.0.1:0", EIDER_LMTP__LISTEN=f"127.0.0.1:{self.lmtp}",
+                   EIDER_IMAP__LISTEN_TLS="127.0.0.1:0", EIDER_POP3__LISTEN="127.0.0.1:0",
+                   EIDER_POP3__LISTEN_TLS="127.0.0.1:0", EIDER_LMTP__LISTEN=f"127.0.0.1:{self.lmtp}",
                    EIDER_IMAP__CONNECTIONS_PER_USER_MAX="5000",
                    EIDER_API__LISTEN=f"127.0.0.1:{self.api}", EIDER_LOG__LEVEL="warn")
         self.process = subprocess.Popen([EIDER, "serve"], env=env, stdout=subprocess.DEVNULL)

@@ -75,6 +75,14 @@ impl Allowances {
         let now = self.clock.now_ms();
         rate_limits::add(&self.storage, &counter.key(user), amount, now, window_ms).await
     }
+
+    /// Forgets what was counted. One round trip.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn reset(&self, user: UserId, counter: Counter) -> Result<()> {
+        rate_limits::forget(&self.storage, &counter.key(user)).await
+    }
 }
 
 #[cfg(test)]

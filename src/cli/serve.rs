@@ -33,6 +33,8 @@ fn greet(running: &Running) {
     let doors = [
         ("IMAP (STARTTLS)", &addresses.imap),
         ("IMAP (TLS)", &addresses.imap_tls),
+        ("POP3 (STLS)", &addresses.pop3),
+        ("POP3 (TLS)", &addresses.pop3_tls),
         ("LMTP (STARTTLS)", &addresses.lmtp),
         ("LMTP (TLS)", &addresses.lmtp_tls),
         ("API (HTTP)", &addresses.api),

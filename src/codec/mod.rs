@@ -2,5 +2,6 @@
 
 pub mod imap;
 pub mod mime;
+pub mod pop3;
 pub mod sasl;
 pub mod smtp;

@@ -19,6 +19,8 @@ pub use load::load;
 pub enum Role {
     /// IMAP sessions.
     Imap,
+    /// POP3 sessions.
+    Pop3,
     /// LMTP delivery.
     Lmtp,
     /// The HTTP interface.
@@ -62,7 +64,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The name in greetings and Received lines. Default: the machine's host name.
     pub hostname: Option<String>,
-    /// What this node does: `imap`, `lmtp`, `api`, `jobs`. Default: all.
+    /// What this node does: `imap`, `pop3`, `lmtp`, `api`, `jobs`. Default: all.
     pub roles: Vec<Role>,
     /// The database.
     pub storage: StorageSettings,
@@ -70,6 +72,8 @@ pub struct Config {
     pub tls: TlsSettings,
     /// The IMAP door.
     pub imap: crate::imap::settings::Settings,
+    /// The POP3 door.
+    pub pop3: crate::pop3::settings::Settings,
     /// The LMTP door.
     pub lmtp: crate::smtp::settings::Settings,
     /// The HTTP door.
@@ -83,10 +87,11 @@ impl Default for Config {
         Self {
             data_dir: "./eider-data".into(),
             hostname: None,
-            roles: vec![Role::Imap, Role::Lmtp, Role::Api, Role::Jobs],
+            roles: vec![Role::Imap, Role::Pop3, Role::Lmtp, Role::Api, Role::Jobs],
             storage: StorageSettings::default(),
             tls: TlsSettings::default(),
             imap: crate::imap::settings::Settings::default(),
+            pop3: crate::pop3::settings::Settings::default(),
             lmtp: crate::smtp::settings::Settings::default(),
             api: crate::api::settings::Settings::default(),
             log: LogSettings::default(),
@@ -113,10 +118,12 @@ impl Config {
         }
         self.log.validate().map_err(|error| anyhow::anyhow!("log.level: {error}"))?;
         self.imap.validate().map_err(|error| anyhow::anyhow!("imap.{error}"))?;
+        self.pop3.validate().map_err(|error| anyhow::anyhow!("pop3.{error}"))?;
         self.lmtp.validate().map_err(|error| anyhow::anyhow!("lmtp.{error}"))?;
         let imap = [&self.imap.listen, &self.imap.listen_tls];
+        let pop3 = [&self.pop3.listen, &self.pop3.listen_tls];
         let lmtp = [&self.lmtp.listen, &self.lmtp.listen_tls];
-        for address in imap.into_iter().chain(lmtp).flatten() {
+        for address in imap.into_iter().chain(pop3).chain(lmtp).flatten() {
             if address.parse::<std::net::SocketAddr>().is_err() {
                 anyhow::bail!("listen: {address:?} is not ADDRESS:PORT, as in 127.0.0.1:1143");
             }

@@ -1,6 +1,7 @@
 //! Users: create, find, list, change, delete.
 
 use super::Directory;
+use crate::auth::allowance::{Allowances, Counter};
 use crate::auth::name::{new_username, normal_address, username_lookup_form};
 use crate::auth::password::is_supported;
 use crate::mailstore::deferred::Work;
@@ -285,6 +286,11 @@ impl Directory {
         users::update(&self.storage, user, &update, &passwords, now).await?;
         if update.numbers.iter().any(|number| number.0 == UserNumber::Retention) {
             self.mailstore.defer(user, Work::Restamp { mailbox: None }).await?;
+        }
+        // `reference/http-api.md`: a new limit begins with nothing used
+        if update.numbers.iter().any(|(number, _)| *number == UserNumber::Pop3MaxDownload) {
+            let allowances = Allowances::new(self.storage.clone(), self.clock.clone());
+            allowances.reset(user, Counter::Pop3Download).await?;
         }
         if ends {
             self.ring_sessions(user).await;

@@ -1,7 +1,7 @@
 //! Settings of the IMAP door.
 
 use crate::model::limits::MESSAGE_OCTETS_MAX;
-use crate::net::network::Network;
+use crate::net::network::{Network, any_contains};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -69,7 +69,7 @@ impl Settings {
 
     /// Whether a client at this address may send a password without TLS.
     pub fn allows_plaintext(&self, peer: IpAddr) -> bool {
-        self.plaintext_auth_from.iter().any(|network| network.contains(peer))
+        any_contains(&self.plaintext_auth_from, peer)
     }
 }
 

@@ -13,6 +13,10 @@ pub const IMAP_COMMAND_LITERALS_OCTETS_MAX: u64 = 1024 * 1024;
 pub const IMAP_NESTING_MAX: usize = 64;
 /// Bad commands in one IMAP session before BYE.
 pub const IMAP_BAD_COMMANDS_MAX: u32 = 50;
+/// Octets of a POP3 command line with its line end (RFC 2449 §4).
+pub const POP3_LINE_OCTETS_MAX: usize = 255;
+/// Bad commands in one POP3 session before it ends.
+pub const POP3_BAD_COMMANDS_MAX: u32 = 50;
 /// Distinct keywords in one mailbox.
 pub const KEYWORDS_MAX: usize = 1000;
 /// Octets of one keyword.

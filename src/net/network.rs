@@ -3,6 +3,11 @@
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
+/// Whether one of the networks holds the address.
+pub fn any_contains(networks: &[Network], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(address))
+}
+
 /// A network as `address/bits`, or one address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

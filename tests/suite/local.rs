@@ -22,7 +22,15 @@ use crate::support::within;
 fn eider(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_eider"));
     command.env_remove("EIDER_STORAGE__URI").env("EIDER_DATA_DIR", data_dir).kill_on_drop(true);
-    for door in ["IMAP__LISTEN", "IMAP__LISTEN_TLS", "LMTP__LISTEN", "API__LISTEN"] {
+    let doors = [
+        "IMAP__LISTEN",
+        "IMAP__LISTEN_TLS",
+        "POP3__LISTEN",
+        "POP3__LISTEN_TLS",
+        "LMTP__LISTEN",
+        "API__LISTEN",
+    ];
+    for door in doors {
         command.env(format!("EIDER_{door}"), "127.0.0.1:0");
     }
     command

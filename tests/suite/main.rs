@@ -20,6 +20,7 @@ mod journeys;
 mod judges;
 mod lmtp;
 mod local;
+mod pop3;
 mod resync;
 mod scale;
 mod sessions;

@@ -10,6 +10,7 @@ use crate::support::store::{PASSWORD, TestStore, config, unique};
 async fn start() -> TestStore {
     let mut config = config(&unique("eider_test"));
     config.imap.plaintext_auth_from = Vec::new();
+    config.pop3.plaintext_auth_from = Vec::new();
     config.lmtp.listen_tls = vec!["127.0.0.1:0".to_owned()];
     let store = TestStore::start_with(config).await;
     store.create_user("anna").await;
@@ -19,7 +20,7 @@ async fn start() -> TestStore {
 /// Runs a script with the CA's file and these arguments.
 async fn python(store: &TestStore, script: &str, arguments: &[&str]) -> String {
     let ca = store.data_dir.join("ca.pem").to_string_lossy().into_owned();
-    let head = "import imaplib, smtplib, socket, ssl, sys\n\
+    let head = "import imaplib, poplib, smtplib, socket, ssl, sys\n\
                 trust = ssl.create_default_context(cafile=sys.argv[1])\n";
     let script = format!("{head}{script}");
     judge::run("python3", &[&["-c", script.as_str(), ca.as_str()], arguments].concat()).await
@@ -51,6 +52,51 @@ try:
     imaplib.IMAP4_SSL("127.0.0.1", int(sys.argv[3]), ssl_context=ssl.create_default_context())
 except ssl.SSLCertVerificationError:
     print("both ways work")
+"#;
+    let arguments = [plain.to_string(), tls.to_string(), PASSWORD.to_owned()];
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let said = python(&store, script, &arguments).await;
+    assert!(said.contains("both ways work"), "{said}");
+    store.stop().await;
+}
+
+/// RFC 2595: passwords only in TLS, and nothing pipelined in plaintext behind STLS is run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn poplib_verifies_the_certificate_in_both_ways() {
+    let store = start().await;
+    let replies = store.lmtp().await.deliver(&["anna@example.com"], &corpus::message("tls")).await;
+    assert!(replies[0].starts_with("250"), "{replies:?}");
+    let (plain, tls) = (store.pop3_address().port(), store.running.addresses.pop3_tls[0].port());
+    let script = r#"
+begun = poplib.POP3("127.0.0.1", int(sys.argv[2]), timeout=60)
+names = begun.capa()
+assert "STLS" in names and "USER" not in names and "SASL" not in names, names
+for command in ("USER anna", "PASS x", "AUTH PLAIN", "AUTH PLAIN AGFubmEAeA=="):
+    try:
+        begun._shortcmd(command)
+        raise SystemExit(f"{command} in plaintext")
+    except poplib.error_proto as error:
+        assert b"use TLS first" in error.args[0], error
+begun.stls(context=trust)
+direct = poplib.POP3_SSL("localhost", int(sys.argv[3]), context=trust, timeout=60)
+for pop3 in (begun, direct):
+    names = pop3.capa()
+    assert "STLS" not in names and "USER" in names and names["SASL"] == ["PLAIN", "LOGIN"], names
+    pop3.user("anna")
+    pop3.pass_(sys.argv[4])
+    assert pop3.stat()[0] == 1
+    assert b"Body of tls." in pop3.retr(1)[1]
+    pop3.quit()
+raw = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+raw.settimeout(60)
+file = raw.makefile("rb")
+file.readline()
+raw.sendall(b"STLS\r\nCAPA\r\n")
+assert file.readline() == b"+OK begin TLS now\r\n"
+wrapped = trust.wrap_socket(raw, server_hostname="127.0.0.1")
+wrapped.sendall(b"NOOP\r\n")
+assert wrapped.recv(100) == b"-ERR log in first\r\n"
+print("both ways work")
 "#;
     let arguments = [plain.to_string(), tls.to_string(), PASSWORD.to_owned()];
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

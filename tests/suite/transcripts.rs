@@ -10,3 +10,10 @@ async fn imap_says_what_the_transcripts_say() {
     play_all(&store, "imap", store.imap_address()).await;
     store.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pop3_says_what_the_transcripts_say() {
+    let store = TestStore::start().await;
+    play_all(&store, "pop3", store.pop3_address()).await;
+    store.stop().await;
+}

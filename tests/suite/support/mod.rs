@@ -5,6 +5,7 @@ pub mod corpus;
 pub mod imap;
 pub mod judge;
 pub mod lmtp;
+pub mod pop3;
 pub mod store;
 pub mod transcript;
 

@@ -46,6 +46,8 @@ pub fn config(database: &str) -> Config {
     config.storage.database = database.to_owned();
     config.imap.listen = any();
     config.imap.listen_tls = any();
+    config.pop3.listen = any();
+    config.pop3.listen_tls = any();
     config.lmtp.listen = any();
     config.api.listen = vec![([127, 0, 0, 1], 0).into()];
     config.api.root_token = Some(ROOT_TOKEN.to_owned());
@@ -72,6 +74,10 @@ impl TestStore {
 
     pub fn imap_address(&self) -> SocketAddr {
         self.running.addresses.imap[0]
+    }
+
+    pub fn pop3_address(&self) -> SocketAddr {
+        self.running.addresses.pop3[0]
     }
 
     pub fn lmtp_address(&self) -> SocketAddr {
