@@ -285,7 +285,7 @@ fn open_imap(
         notifier,
         operations.clock.clone(),
         settings,
-        Some(acceptor.clone()),
+        (Some(acceptor.clone()), config.data_dir.join("spool")),
     );
     let stop = operations.tasks.stopping();
     listener::serve("imap", listeners, permits, &operations.tasks, move |stream| {

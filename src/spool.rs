@@ -68,19 +68,56 @@ impl Spool {
     /// # Errors
     /// The temporary file cannot be read. A message that is too large is empty here: ask first.
     pub async fn finish(mut self) -> io::Result<Bytes> {
-        let Some(mut file) = self.file.take() else {
-            return Ok(Bytes::from(self.memory));
-        };
-        file.flush().await?;
-        file.seek(SeekFrom::Start(0)).await?;
-        let octets = usize::try_from(self.octets).map_err(io::Error::other)?;
-        let mut content = Vec::with_capacity(octets);
-        file.read_to_end(&mut content).await?;
-        content.extend_from_slice(&self.memory);
-        if content.len() != octets {
-            return Err(io::Error::other("the spool file is not what was written"));
+        if self.file.is_none() {
+            return Ok(Bytes::from(std::mem::take(&mut self.memory)));
         }
+        let octets = self.octets;
+        let mut content = Vec::with_capacity(usize::try_from(octets).map_err(io::Error::other)?);
+        self.drain().await?.read_to(&mut content, octets).await?;
         Ok(Bytes::from(content))
+    }
+
+    /// The message from its beginning, in pieces.
+    ///
+    /// # Errors
+    /// The temporary file cannot be read.
+    pub async fn drain(mut self) -> io::Result<Drain> {
+        if let Some(file) = &mut self.file {
+            file.flush().await?;
+            file.seek(SeekFrom::Start(0)).await?;
+        }
+        Ok(Drain { file: self.file, memory: Bytes::from(self.memory) })
+    }
+}
+
+/// What is left to be read of a spool.
+#[derive(Debug)]
+pub struct Drain {
+    file: Option<File>,
+    /// What comes behind the file.
+    memory: Bytes,
+}
+
+impl Drain {
+    /// Adds the next octets to a buffer.
+    ///
+    /// # Errors
+    /// The file cannot be read, or there are not so many.
+    pub async fn read_to(&mut self, out: &mut Vec<u8>, octets: u64) -> io::Result<()> {
+        let mut left = octets;
+        if let Some(file) = &mut self.file {
+            let read = file.take(left).read_to_end(out).await?;
+            left = left.saturating_sub(u64::try_from(read).map_err(io::Error::other)?);
+            if left > 0 {
+                self.file = None;
+            }
+        }
+        let left = usize::try_from(left).map_err(io::Error::other)?;
+        if left > self.memory.len() {
+            return Err(io::Error::other("the spool is not what was written"));
+        }
+        out.extend_from_slice(&self.memory.split_to(left));
+        Ok(())
     }
 }
 
@@ -119,6 +156,22 @@ mod tests {
         for octets in [0, 1, MEMORY_OCTETS - 1, MEMORY_OCTETS, 3 * MEMORY_OCTETS + 17] {
             round_trip(octets).await;
         }
+    }
+
+    #[tokio::test]
+    async fn it_is_read_in_pieces() {
+        let mut spool = Spool::new(&std::env::temp_dir(), u64::MAX);
+        let content: Vec<u8> = (0..MEMORY_OCTETS * 2 + 500).map(|i| (i % 253) as u8).collect();
+        for piece in content.chunks(700_001) {
+            spool.push(piece).await.unwrap();
+        }
+        let mut drain = spool.drain().await.unwrap();
+        let mut read = Vec::new();
+        for octets in [1, 1_000_000, 0, 1_000_000, 97_651] {
+            drain.read_to(&mut read, octets).await.unwrap();
+        }
+        assert!(read == content[..read.len()] && read.len() == 2_097_652);
+        assert!(drain.read_to(&mut read, 1).await.is_err());
     }
 
     #[tokio::test]

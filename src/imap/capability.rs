@@ -8,6 +8,8 @@ const ALWAYS: &str = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE";
 /// What commands can do.
 const EXTENSIONS: &str = "IDLE NAMESPACE UNSELECT CHILDREN SPECIAL-USE UIDPLUS MOVE CONDSTORE QRESYNC UIDONLY ESEARCH \
      SEARCHRES BINARY LIST-EXTENDED LIST-STATUS STATUS=SIZE WITHIN SAVEDATE UTF8=ACCEPT";
+/// What APPEND and FETCH can do.
+const MESSAGES: &str = "MULTIAPPEND CATENATE URLAUTH URL-PARTIAL REPLACE PREVIEW";
 
 /// The names, separated by spaces.
 pub fn capabilities(session: &Session) -> String {
@@ -25,6 +27,11 @@ pub fn capabilities(session: &Session) -> String {
     }
     names.push(' ');
     names.push_str(EXTENSIONS);
+    names.push(' ');
+    names.push_str(MESSAGES);
+    if session.context.settings.gmail_extension {
+        names.push_str(" X-GM-EXT-1");
+    }
     names.push_str(&format!(" APPENDLIMIT={}", session.context.settings.message_octets_max));
     names
 }

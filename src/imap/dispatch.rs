@@ -41,6 +41,7 @@ impl After {
             | Command::Expunge
             | Command::UidExpunge(_)
             | Command::Append(_)
+            | Command::Replace(_)
             | Command::Copy { .. }
             | Command::Move { .. } => Self::Database,
             Command::Fetch(fetch) if fetch.items.iter().any(|item| item.sets_seen()) => {
@@ -56,6 +57,9 @@ impl After {
             | Command::Lsub { .. }
             | Command::Namespace
             | Command::Status { .. }
+            | Command::GenUrlAuth(_)
+            | Command::UrlFetch(_)
+            | Command::ResetKey(_)
             | Command::Search(_)
             | Command::Fetch(_) => Self::View,
         }
@@ -135,6 +139,10 @@ impl Session {
             Command::Namespace => self.namespace(),
             Command::Status { mailbox, items } => self.status(&mailbox, &items).await,
             Command::Append(append) => self.append(append).await,
+            Command::Replace(replace) => self.replace(*replace).await,
+            Command::GenUrlAuth(asked) => self.gen_url_auth(&asked).await,
+            Command::UrlFetch(urls) => self.url_fetch(&urls).await,
+            Command::ResetKey(mailbox) => self.reset_key(mailbox.as_deref()).await,
             Command::Idle => self.idle().await,
             Command::Close => self.close(true).await,
             Command::Unselect => self.close(false).await,

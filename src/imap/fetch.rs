@@ -56,6 +56,7 @@ impl Plan {
             envelope: simple.contains(&FetchItem::Envelope),
             body: simple.contains(&FetchItem::Body),
             bodystructure: simple.contains(&FetchItem::BodyStructure),
+            summary: simple.contains(&FetchItem::Preview),
             tree: sections.iter().any(super::fetch_section::needs_tree),
             ..Fields::default()
         };
@@ -92,6 +93,7 @@ const fn is_row_item(item: &FetchItem) -> bool {
             | FetchItem::Rfc822Size
             | FetchItem::ModSeq
             | FetchItem::SaveDate
+            | FetchItem::GmailLabels
     )
 }
 
@@ -284,6 +286,7 @@ fn write_of_row(writer: &mut FetchWriter<'_>, item: &FetchItem, row: &Row) {
         FetchItem::Rfc822Size => writer.rfc822_size(row.octets),
         FetchItem::ModSeq => writer.mod_seq(row.mod_seq),
         FetchItem::SaveDate => writer.save_date(row.saved_date),
+        FetchItem::GmailLabels => writer.gmail_labels(&row.flags),
         _ => {}
     }
 }
@@ -296,6 +299,12 @@ pub fn write_of_message(writer: &mut FetchWriter<'_>, item: &FetchItem, message:
         FetchItem::BodyStructure => writer.wire_form("BODYSTRUCTURE", &message.bodystructure),
         FetchItem::EmailId => writer.email_id(&message.content.to_string()),
         FetchItem::ThreadId => writer.thread_id(&message.thread.to_string()),
+        // RFC 8970 §3.2: stored when the message came
+        FetchItem::Preview => writer.preview(&message.summary.preview),
+        FetchItem::GmailMessage => {
+            writer.gmail_number("X-GM-MSGID", message.content.number());
+        }
+        FetchItem::GmailThread => writer.gmail_number("X-GM-THRID", message.thread.number()),
         item => write_of_row(writer, item, &message.row),
     }
 }

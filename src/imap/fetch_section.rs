@@ -1,8 +1,9 @@
 //! Text of messages in FETCH: sections, partials, large ones in pieces (RFC 9051 §6.4.5).
 
+use super::assemble::spool_failed;
 use super::fetch::{Plan, write_of_message};
 use super::reply::{Outcome, Reply};
-use crate::codec::imap::fetch::FetchItem;
+use crate::codec::imap::fetch::{BodySection, FetchItem};
 use crate::codec::imap::fetch_response::{FetchWriter, Style};
 use crate::codec::imap::response_code::ResponseCode;
 use crate::codec::mime::section::{Located, Section, SectionText, locate, select_fields};
@@ -15,6 +16,7 @@ use crate::model::message::Message;
 use crate::model::structure::{ByteRange, Part};
 use crate::model::uid::SeqNum;
 use crate::net::stream::Stream;
+use crate::spool::Spool;
 use bytes::Bytes;
 use std::io;
 
@@ -76,12 +78,7 @@ pub async fn load(
     message: Message,
     items: &[FetchItem],
 ) -> Result<Loaded> {
-    let root = if message.tree.is_empty() {
-        None
-    } else {
-        let root = tree::decode(&message.tree);
-        Some(root.ok_or(Error::Internal { reason: "unreadable MIME tree", source: None })?)
-    };
+    let root = decode_tree(&message)?;
     let mut texts = Vec::with_capacity(items.len());
     for item in items {
         texts.push(load_text(mailstore, user, &message, root.as_ref(), item).await?);
@@ -148,6 +145,46 @@ async fn load_text(
     }
     let rest = ByteRange { start: ahead.end, end: range.end };
     Ok(Text::Long { prefix, beginning, rest })
+}
+
+/// Adds a section of a message to a spool, in pieces; false when there is no such part.
+///
+/// # Errors
+/// `Unavailable`, `Internal`.
+pub async fn copy_section(
+    mailstore: &Mailstore,
+    user: UserId,
+    message: &Message,
+    (section, partial): (&Section, Option<(u64, Option<u64>)>),
+    spool: &mut Spool,
+) -> Result<bool> {
+    let partial = partial.map(|(offset, count)| (offset, count.unwrap_or(u64::MAX)));
+    let body = BodySection { section: section.clone(), partial, peek: true };
+    let root = decode_tree(message)?;
+    let item = FetchItem::Section(body);
+    let (pieces, rest) = match load_text(mailstore, user, message, root.as_ref(), &item).await? {
+        Text::Missing | Text::Octets(_) | Text::UnknownEncoding => return Ok(false),
+        Text::Whole(octets) => ([octets, Bytes::new()], ByteRange::default()),
+        Text::Long { prefix, beginning, rest } => ([prefix, beginning], rest),
+    };
+    for piece in pieces {
+        spool.push(&piece).await.map_err(spool_failed)?;
+    }
+    let mut at = 0;
+    while at < rest.octets() && !spool.is_too_large() {
+        let octets = mailstore.load_octets(user, message, rest.partial(at, PIECE_OCTETS)).await?;
+        spool.push(&octets).await.map_err(spool_failed)?;
+        at += PIECE_OCTETS;
+    }
+    Ok(true)
+}
+
+fn decode_tree(message: &Message) -> Result<Option<Part>> {
+    if message.tree.is_empty() {
+        return Ok(None);
+    }
+    let root = tree::decode(&message.tree);
+    root.map(Some).ok_or(Error::Internal { reason: "unreadable MIME tree", source: None })
 }
 
 /// A part without its transfer encoding (RFC 9051 §6.4.5 BINARY).

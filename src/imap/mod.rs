@@ -4,6 +4,7 @@
 //! connection; it reads a command, runs it, writes its answer, and reads the next.
 
 mod append;
+mod assemble;
 mod capability;
 mod copy;
 mod dispatch;
@@ -14,9 +15,11 @@ mod fetch_section;
 mod id;
 mod idle;
 mod list;
+mod literals;
 mod login;
 mod mailbox;
 mod message_set;
+mod replace;
 mod reply;
 mod resync;
 mod rights;
@@ -32,6 +35,7 @@ mod status_line;
 mod store;
 mod sync;
 mod uid_chunks;
+mod urlauth;
 mod user_sessions;
 mod wait;
 
@@ -41,7 +45,9 @@ use crate::cluster::notifier::Notifier;
 use crate::mailstore::Mailstore;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsAcceptor;
+use literals::LargeCommands;
 use settings::Settings;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use user_sessions::UserSessions;
@@ -61,6 +67,10 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// STARTTLS is offered when there is one.
     pub tls: Option<TlsAcceptor>,
+    /// Where large messages are while they are received; made when first needed.
+    pub spool_dir: Arc<Path>,
+    /// What the node has in memory of them.
+    pub large_commands: LargeCommands,
     users: UserSessions,
 }
 
@@ -72,11 +82,22 @@ impl Context {
         notifier: Notifier,
         clock: Clock,
         settings: Settings,
-        tls: Option<TlsAcceptor>,
+        (tls, spool_dir): (Option<TlsAcceptor>, PathBuf),
     ) -> Self {
         let users = UserSessions::new(settings.connections_per_user_max);
         let settings = Arc::new(settings);
-        Self { mailstore, authenticator, notifier, clock, settings, tls, users }
+        let (spool_dir, large_commands) = (spool_dir.into(), LargeCommands::new());
+        Self {
+            mailstore,
+            authenticator,
+            notifier,
+            clock,
+            settings,
+            tls,
+            spool_dir,
+            large_commands,
+            users,
+        }
     }
 }
 

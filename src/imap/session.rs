@@ -6,6 +6,7 @@
 
 use super::Context;
 use super::capability::capabilities;
+use super::literals::Diverted;
 use super::reply::{Failure, Outcome, Reply, Status};
 use super::selected::Selected;
 use super::status_line;
@@ -15,7 +16,8 @@ use crate::codec::imap::command::{self, Command};
 use crate::codec::imap::command_table::States;
 use crate::codec::imap::error::{ErrorKind, ParseError};
 use crate::codec::imap::fetch_response::Style;
-use crate::codec::imap::framing::{Frame, Framer, Literal};
+use crate::codec::imap::framing::{Frame, Framer};
+use crate::codec::imap::lexer;
 use crate::codec::imap::response::{Condition, Writer};
 use crate::codec::imap::response_code::ResponseCode;
 use crate::mailstore::view::View;
@@ -110,6 +112,8 @@ pub struct Session {
     pub(super) context: Context,
     pub(super) stream: Stream,
     pub(super) framer: Framer,
+    /// Large literals of the command that is being received.
+    pub(super) diverted: Option<Box<Diverted>>,
     pub(super) stop: CancellationToken,
     pub(super) login: Option<Login>,
     pub(super) opened: Option<Opened>,
@@ -131,6 +135,7 @@ pub async fn run(context: Context, stream: Stream, stop: CancellationToken) {
         context,
         stream,
         framer: Framer::new(),
+        diverted: None,
         stop,
         login: None,
         opened: None,
@@ -252,10 +257,12 @@ impl Session {
                     }
                 }
                 Frame::Literal(literal) => self.take_literal(&literal),
+                Frame::Diverted(octets) => self.spool_octets(&octets).await,
                 Frame::TooLong { tag } => {
+                    self.diverted = None;
                     self.answer(tag.as_deref(), &Reply::bad("The line is too long"));
                 }
-                Frame::Command(octets) => self.run_command(&octets).await?,
+                Frame::Command(octets) => self.run_command(octets).await?,
             }
             self.stream.flush_if_full().await?;
             if self.is_over {
@@ -291,33 +298,16 @@ impl Session {
         Ok(octets > 0)
     }
 
-    fn take_literal(&mut self, literal: &Literal) {
-        let octets_max = self.context.settings.message_octets_max;
-        // RFC 7888 §4 and RFC 7889 §4: refused before a client that waits has sent it. Nobody
-        // stores a
-        // message before login, so a stranger cannot make us hold one.
-        let is_welcome = !literal.is_message || self.login.is_some();
-        if is_welcome && literal.fits(octets_max) {
-            self.framer.accept_literal();
-            if literal.synchronising {
-                self.writer().continuation("Ready for literal data");
+    async fn run_command(&mut self, octets: Bytes) -> Result<(), End> {
+        let tag = lexer::leading_tag(&octets).map(str::to_owned);
+        let (octets, _share) = match self.complete_command(octets).await {
+            Ok(complete) => complete,
+            Err(error) => {
+                self.answer(tag.as_deref(), &status_line::reply_of(&error));
+                return Ok(());
             }
-            return;
-        }
-        self.framer.refuse_literal();
-        let reply = if literal.is_message && is_welcome {
-            Reply::no(
-                ResponseCode::TooBig,
-                format!("Messages of at most {octets_max} octets are accepted"),
-            )
-        } else {
-            Reply::bad("The literal is too large")
         };
-        self.answer(literal.tag.as_deref(), &reply);
-    }
-
-    async fn run_command(&mut self, octets: &Bytes) -> Result<(), End> {
-        let tagged = match command::parse(octets, self.enabled.utf8_names()) {
+        let tagged = match command::parse(&octets, self.enabled.utf8_names()) {
             Ok(tagged) => tagged,
             Err(error) => {
                 self.answer(error.tag.as_deref(), &reply_of_syntax(&error));
@@ -402,6 +392,7 @@ pub fn uid_required() -> Reply {
 fn reply_of_syntax(error: &ParseError) -> Reply {
     match error.kind {
         ErrorKind::Charset => Reply::no(ResponseCode::BadCharset, "Unknown charset"),
+        ErrorKind::Label => Reply::no(ResponseCode::Cannot, error.to_string()),
         ErrorKind::MailboxName => Reply::no(ResponseCode::Cannot, "Invalid mailbox name"),
         _ => Reply::bad(error.to_string()),
     }

@@ -21,6 +21,12 @@ pub struct Settings {
     pub message_octets_max: u64,
     /// Networks whose clients may send a password without TLS. Default loopback.
     pub plaintext_auth_from: Vec<Network>,
+    /// Names of users by which submission servers log in to read what `submit+` URLs name (RFC
+    /// 4467 §3). Default none.
+    pub submission_users: Vec<String>,
+    /// Whether `X-GM-EXT-1` is told to clients: some behave as with Gmail then, which has one
+    /// mailbox of all messages. The commands work without it. Default false.
+    pub gmail_extension: bool,
     /// Seconds a client has to log in, 1 and up. Default 60.
     pub login_timeout_s: u64,
     /// Seconds a logged-in client may be silent; RFC 9051 §5.4 asks for 1800 at least. Default
@@ -40,6 +46,8 @@ impl Default for Settings {
             connections_per_user_max: 50,
             message_octets_max: MESSAGE_OCTETS_MAX,
             plaintext_auth_from: Network::loopback(),
+            submission_users: Vec::new(),
+            gmail_extension: false,
             login_timeout_s: 60,
             idle_timeout_s: 1800,
             idle_heartbeat_s: 120,

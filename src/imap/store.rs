@@ -8,8 +8,10 @@ use super::session::Session;
 use super::sync::Look;
 use super::uid_chunks::chunks;
 use crate::codec::imap::fetch_response::FetchWriter;
+use crate::codec::imap::gmail;
 use crate::codec::imap::response_code::ResponseCode;
 use crate::codec::imap::store::Store;
+use crate::model::flag::FlagChange;
 use crate::model::rights::Rights;
 use crate::model::uid::UidSet;
 
@@ -20,8 +22,9 @@ impl Session {
         let opened = self.opened_with(Rights::READ)?;
         let (user, mailbox) = (opened.owner, opened.id);
         // RFC 4314 §4: flags without the right are left as they are; NO when that is all of them
-        let change = store.change.within(permitted_flags(opened.rights));
-        let change = change.ok_or_else(no_permission)?;
+        let permitted = permitted_flags(opened.rights);
+        let permit = |change: &FlagChange| change.within(permitted).ok_or_else(no_permission);
+        let change = permit(&store.change)?;
         let uids = self.resolve(&store.set, store.uid)?;
         // RFC 7162 §3.1: UNCHANGEDSINCE enables CONDSTORE
         self.enabled.condstore |= store.unchanged_since.is_some();
@@ -35,7 +38,16 @@ impl Session {
             crate::mailstore::flags::Stored::default()
         } else {
             let since = store.unchanged_since;
-            mailstore.store_flags(user, mailbox, &uids, &change, since).await?
+            match &store.change {
+                FlagChange::Replace(labels) if store.is_labels => {
+                    let view = mailstore.view(user, mailbox).await?;
+                    let others = gmail::others(&view.state().keywords, labels);
+                    let others = permit(&FlagChange::Remove(others))?;
+                    let labels = permit(&FlagChange::Add(labels.clone()))?;
+                    mailstore.store_both(user, mailbox, &uids, (&others, &labels), since).await?
+                }
+                _ => mailstore.store_flags(user, mailbox, &uids, &change, since).await?,
+            }
         };
         let done = uids.difference(&stored.modified);
         // RFC 7162 §3.1.3: with CONDSTORE the new MODSEQ is told, .SILENT or not
@@ -81,7 +93,11 @@ impl Session {
                     fetch.mod_seq(row.mod_seq);
                 }
                 if with_flags {
-                    fetch.flags(&row.flags);
+                    if store.is_labels {
+                        fetch.gmail_labels(&row.flags);
+                    } else {
+                        fetch.flags(&row.flags);
+                    }
                 }
                 fetch.end();
             });

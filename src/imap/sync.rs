@@ -11,6 +11,7 @@ use crate::mailstore::Mailstore;
 use crate::mailstore::view::{View, ViewState};
 use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagMask, FlagSet};
+use crate::model::limits::KEYWORDS_MAX;
 use crate::model::message::Row;
 use crate::model::rights::Rights;
 use crate::model::uid::{SeqNum, UidSet};
@@ -126,7 +127,8 @@ impl Session {
         self.writer().flags(names.iter().copied());
         let permanent = permitted.of(&FlagSet::from_names(names));
         let mut permanent: Vec<String> = permanent.names().map(str::to_owned).collect();
-        if permitted.keywords {
+        // RFC 9051 §7.1: only while there is room for another
+        if permitted.keywords && keywords.len() < KEYWORDS_MAX {
             permanent.push("\\*".into());
         }
         self.untagged_ok(Some(&ResponseCode::PermanentFlags(permanent)), "Flags permitted");

@@ -185,7 +185,7 @@ impl Mailstore {
     /// Makes sure that a content outlives the messages that will refer to it: raises the count of a
     /// known one, stores a
     /// new one or, if `inline`, leaves its document to the mailbox's transaction.
-    async fn hold(&self, prepared: &Prepared, by: u64, inline: bool) -> Result<Held> {
+    pub(super) async fn hold(&self, prepared: &Prepared, by: u64, inline: bool) -> Result<Held> {
         if contents::raise(self.storage(), &prepared.hash, by).await? {
             return Ok(Held { by, new: None });
         }
@@ -212,7 +212,7 @@ impl Mailstore {
     }
 }
 
-fn one(appended: Vec<Appended>) -> Result<Appended> {
+pub(super) fn one(appended: Vec<Appended>) -> Result<Appended> {
     let missing = Error::Internal { reason: "an append without result", source: None };
     appended.into_iter().next().ok_or(missing)
 }

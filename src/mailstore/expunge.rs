@@ -22,10 +22,10 @@ const BATCH: u64 = 5_000;
 
 /// What one transaction removed.
 #[derive(Default)]
-struct Removed {
-    uids: UidSet,
+pub(super) struct Removed {
+    pub(super) uids: UidSet,
     /// Of what was not archived.
-    references: References,
+    pub(super) references: References,
     gone: Vec<Gone>,
 }
 
@@ -133,7 +133,7 @@ impl Mailstore {
         Ok(all)
     }
 
-    async fn remove_once(
+    pub(super) async fn remove_once(
         &self,
         session: &mut Session,
         selection: &Selection<'_>,

@@ -73,6 +73,25 @@ impl Mailstore {
         }
     }
 
+    /// Two changes one after the other, the second for the messages the first did not leave alone:
+    /// for a replacement that keeps flags which differ from message to message. Costs as two.
+    ///
+    /// # Errors
+    /// As [`Mailstore::store_flags`]; the first change may have been made.
+    pub async fn store_both(
+        &self,
+        user: UserId,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        (first, second): (&FlagChange, &FlagChange),
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<Stored> {
+        let done = self.store_flags(user, mailbox, uids, first, unchanged_since).await?;
+        let left = uids.difference(&done.modified);
+        let more = self.store_flags(user, mailbox, &left, second, None).await?;
+        Ok(Stored { mod_seq: more.mod_seq.max(done.mod_seq), modified: done.modified })
+    }
+
     async fn store_once(&self, session: &mut Session, store: &Store<'_>) -> Result<Stored> {
         let (user, mailbox) = (store.user, store.mailbox);
         let bumped =

@@ -209,7 +209,11 @@ impl Mailstore {
     }
 
     /// The transaction: mailbox, user, threads (two), contents, messages, change.
-    async fn write(&self, session: &mut Session, jobs: &[Job]) -> Result<Vec<Vec<Appended>>> {
+    pub(super) async fn write(
+        &self,
+        session: &mut Session,
+        jobs: &[Job],
+    ) -> Result<Vec<Vec<Appended>>> {
         let Some(first) = jobs.first() else { return Ok(Vec::new()) };
         let (user, mailbox, storage) = (first.user, first.mailbox, self.storage());
         let bump = bump_of(jobs);
@@ -247,7 +251,7 @@ impl Mailstore {
 
     /// Gives back the contents of a job that was not committed. When that is not certain they stay:
     /// counts err upwards.
-    async fn release(&self, job: Job, error: &Error) {
+    pub(super) async fn release(&self, job: Job, error: &Error) {
         if matches!(error, Error::Unavailable { .. } | Error::Internal { .. }) {
             return;
         }

@@ -15,7 +15,9 @@ use crate::storage::deferred::{Deferred, Work};
 use crate::storage::field::new_id;
 use crate::storage::mailboxes::{self, Settings};
 use crate::storage::transaction::{self, Session};
-use crate::storage::{contents, deferred, mailbox_counters, subscriptions, threads, usage};
+use crate::storage::{
+    contents, deferred, mailbox_counters, subscriptions, threads, url_keys, usage,
+};
 use std::collections::HashSet;
 
 /// Messages removed by one transaction when their mailbox is gone already.
@@ -411,6 +413,7 @@ impl Mailstore {
         threads::delete_all(self.storage(), user).await?;
         deferred::delete_all(self.storage(), user).await?;
         subscriptions::delete_all(self.storage(), user).await?;
+        url_keys::delete_all(self.storage(), user).await?;
         mailbox_counters::delete(self.storage(), user).await
     }
 

@@ -92,6 +92,21 @@ impl<K> fmt::Debug for Id<K> {
     }
 }
 
+impl<K> Id<K> {
+    /// A number made of the identifier: for X-GM-THRID, the same on every node and for ever.
+    pub fn number(&self) -> u64 {
+        number(&self.octets)
+    }
+}
+
+/// 63 bits, never zero: Gmail's clients keep them in signed numbers. FNV-1a, because the octets
+/// of an identifier may share their beginning.
+fn number(octets: &[u8]) -> u64 {
+    let mix = |hash: u64, octet: &u8| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
+    let hash = octets.iter().fold(0xcbf2_9ce4_8422_2325, mix);
+    (hash >> 1).max(1)
+}
+
 /// The text is not 24 hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidId;
@@ -120,6 +135,13 @@ fn hex_pair(pair: &[u8]) -> Option<u8> {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentHash(pub [u8; 32]);
 
+impl ContentHash {
+    /// A number made of the hash: for X-GM-MSGID, the same for every copy.
+    pub fn number(&self) -> u64 {
+        number(&self.0)
+    }
+}
+
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
@@ -134,6 +156,16 @@ impl fmt::Debug for ContentHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_differ_and_are_positive() {
+        let ids =
+            (0..=255).map(|last| UserId::from_octets([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, last]));
+        let numbers: std::collections::BTreeSet<u64> = ids.map(|id| id.number()).collect();
+        assert_eq!(numbers.len(), 256);
+        assert!(numbers.iter().all(|number| *number > 0 && *number < 1 << 63));
+        assert_eq!(ContentHash([0; 32]).number(), ContentHash([0; 32]).number());
+    }
 
     #[test]
     fn id_round_trips_through_text() {

@@ -9,6 +9,16 @@ pub const IMAP_LINE_OCTETS_MAX: usize = 64 * 1024;
 pub const IMAP_LITERAL_OCTETS_MAX: u32 = 64 * 1024;
 /// Octets of all literals of one command that are not messages.
 pub const IMAP_COMMAND_LITERALS_OCTETS_MAX: u64 = 1024 * 1024;
+/// Octets of all literals of one APPEND or REPLACE: MULTIAPPEND (RFC 3502) has many messages.
+pub const IMAP_COMMAND_MESSAGES_OCTETS_MAX: u64 = 2 * MESSAGE_OCTETS_MAX;
+/// Messages of one APPEND (RFC 3502): they are one transaction.
+pub const IMAP_APPEND_MESSAGES_MAX: usize = 1000;
+/// Parts of one CATENATE (RFC 4469).
+pub const IMAP_CATENATE_PARTS_MAX: usize = 1000;
+/// Octets of message literals a command keeps in memory before the rest goes to a file.
+pub const IMAP_LITERALS_MEMORY_OCTETS: u64 = 256 * 1024;
+/// Octets of commands with such a file that a node has in memory at once; others wait.
+pub const IMAP_LARGE_COMMANDS_OCTETS_MAX: u64 = 2 * IMAP_COMMAND_MESSAGES_OCTETS_MAX;
 /// Nesting of lists and search keys.
 pub const IMAP_NESTING_MAX: usize = 64;
 /// Bad commands in one IMAP session before BYE.

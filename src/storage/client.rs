@@ -144,4 +144,5 @@ collections! {
     subscriptions: "subscriptions",
     settings: "settings",
     leases: "leases",
+    url_keys: "url_keys",
 }

@@ -49,6 +49,8 @@ pub const INDEXES: &[Index] = &[
     // one mailbox of a name; listing in order of names
     Index { collection: "mailboxes", keys: &[("user", 1), ("name", 1)], unique: true, ..PLAIN },
     Index { collection: "subscriptions", keys: &[("user", 1), ("name", 1)], unique: true, ..PLAIN },
+    // one key of a mailbox: two that make it at the same time get the same
+    Index { collection: "url_keys", keys: &[("user", 1), ("mailbox", 1)], unique: true, ..PLAIN },
     // fetch and listing by UID
     Index {
         collection: "messages",

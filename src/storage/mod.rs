@@ -47,6 +47,7 @@ pub mod target;
 pub mod threads;
 pub mod tokens;
 pub mod transaction;
+pub mod url_keys;
 pub mod usage;
 pub mod users;
 pub mod watch;

@@ -1,6 +1,6 @@
 //! Commands (RFC 9051 §6) and the reading of them.
 
-use super::append::{self, Append};
+use super::append::{self, Append, Replace};
 use super::error::{ErrorKind, ParseError};
 use super::fetch::{self, Fetch};
 use super::lexer::{Lexer, Parse};
@@ -10,6 +10,7 @@ use super::select::{self, SelectParams};
 use super::sequence_set::{self, SequenceSet};
 use super::status::{self, StatusItem};
 use super::store::{self, Store};
+use super::urlauth;
 use base64::Engine as _;
 use bytes::Bytes;
 
@@ -107,6 +108,14 @@ pub enum Command {
     },
     /// APPEND
     Append(Append),
+    /// REPLACE, UID REPLACE (RFC 8508)
+    Replace(Box<Replace>),
+    /// GENURLAUTH (RFC 4467 §6.1): URLs to be authorised, each with its mechanism in uppercase.
+    GenUrlAuth(Vec<(String, String)>),
+    /// URLFETCH (RFC 4467 §6.2): the URLs.
+    UrlFetch(Vec<String>),
+    /// RESETKEY (RFC 4467 §6.1): the mailbox, or all.
+    ResetKey(Option<String>),
     /// IDLE: the door reads `DONE` with [`super::framing::Framer::next_line`].
     Idle,
     /// CLOSE
@@ -191,6 +200,10 @@ fn read_command(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
         "EXPUNGE" => Command::Expunge,
         "LIST" => Command::List(list::read(lexer)?),
         "APPEND" => Command::Append(append::read(lexer)?),
+        "REPLACE" => Command::Replace(Box::new(append::read_replace(lexer, false)?)),
+        "GENURLAUTH" => Command::GenUrlAuth(urlauth::read_gen(lexer)?),
+        "URLFETCH" => Command::UrlFetch(urlauth::read_fetch(lexer)?),
+        "RESETKEY" => Command::ResetKey(urlauth::read_reset(lexer)?),
         "SEARCH" => Command::Search(search::read(lexer, false)?),
         "FETCH" => Command::Fetch(fetch::read(lexer, false)?),
         "STORE" => Command::Store(store::read(lexer, false)?),
@@ -296,6 +309,7 @@ fn read_uid(lexer: &mut Lexer<'_>) -> Parse<Command> {
     Ok(match lexer.word("a command after UID")?.as_str() {
         "FETCH" => Command::Fetch(fetch::read(lexer, true)?),
         "STORE" => Command::Store(store::read(lexer, true)?),
+        "REPLACE" => Command::Replace(Box::new(append::read_replace(lexer, true)?)),
         "SEARCH" => Command::Search(search::read(lexer, true)?),
         "COPY" => {
             lexer.space()?;

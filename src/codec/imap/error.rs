@@ -27,6 +27,8 @@ pub enum ErrorKind {
     MailboxName,
     /// SEARCH CHARSET is not known: answered with `NO [BADCHARSET]`.
     Charset,
+    /// A label of Gmail's extension that cannot be one here: answered with `NO [CANNOT]`.
+    Label,
     /// A search string is not text in its charset.
     Text,
 }
@@ -56,6 +58,7 @@ impl fmt::Display for ErrorKind {
             Self::Flag => "Unknown system flag",
             Self::MailboxName => "Invalid mailbox name",
             Self::Charset => "Unknown charset",
+            Self::Label => "No such label is possible",
             Self::Text => "Text is invalid in its charset",
         })
     }

@@ -57,6 +57,14 @@ pub enum FetchItem {
     ThreadId,
     /// `SAVEDATE`
     SaveDate,
+    /// `PREVIEW`, `PREVIEW (LAZY)` (RFC 8970)
+    Preview,
+    /// `X-GM-MSGID` (Gmail's extension)
+    GmailMessage,
+    /// `X-GM-THRID`
+    GmailThread,
+    /// `X-GM-LABELS`
+    GmailLabels,
 }
 
 /// A section of the message's text.
@@ -188,8 +196,28 @@ fn read_item(lexer: &mut Lexer<'_>) -> Parse<FetchItem> {
         "EMAILID" => FetchItem::EmailId,
         "THREADID" => FetchItem::ThreadId,
         "SAVEDATE" => FetchItem::SaveDate,
+        "PREVIEW" => read_preview(lexer)?,
+        "X-GM-MSGID" => FetchItem::GmailMessage,
+        "X-GM-THRID" => FetchItem::GmailThread,
+        "X-GM-LABELS" => FetchItem::GmailLabels,
         _ => return Err(EXPECTED),
     })
+}
+
+/// `"PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]`, where `preview-mod = "LAZY"` (RFC 8970
+/// §6). Previews are stored with the message, so a lazy one is there too.
+fn read_preview(lexer: &mut Lexer<'_>) -> Parse<FetchItem> {
+    if lexer.rest().starts_with(b" (") {
+        lexer.space()?;
+        let lazy = lexer.list(|lexer| match lexer.word("LAZY")?.as_str() {
+            "LAZY" => Ok(()),
+            _ => Err(ErrorKind::Syntax("LAZY")),
+        })?;
+        if lazy.is_empty() {
+            return Err(ErrorKind::Syntax("LAZY"));
+        }
+    }
+    Ok(FetchItem::Preview)
 }
 
 /// `section = "[" [section-spec] "]"`, where `section-spec = section-msgtext / (section-part ["."
@@ -197,9 +225,20 @@ fn read_item(lexer: &mut Lexer<'_>) -> Parse<FetchItem> {
 /// and `section-part = nz-number *("." nz-number)`
 fn read_section(lexer: &mut Lexer<'_>) -> Parse<Section> {
     lexer.expect(b'[', "a section")?;
+    let section = if lexer.peek() == Some(b']') {
+        Section { path: Vec::new(), text: SectionText::All }
+    } else {
+        read_section_spec(lexer)?
+    };
+    lexer.expect(b']', "the end of a section")?;
+    Ok(section)
+}
+
+/// `section-spec`
+pub(super) fn read_section_spec(lexer: &mut Lexer<'_>) -> Parse<Section> {
     let mut path = Vec::new();
     let mut text = SectionText::All;
-    let mut more = lexer.peek() != Some(b']');
+    let mut more = true;
     while more {
         more = false;
         if lexer.peek().is_some_and(|octet| octet.is_ascii_digit()) {
@@ -209,7 +248,6 @@ fn read_section(lexer: &mut Lexer<'_>) -> Parse<Section> {
             text = read_section_text(lexer, !path.is_empty())?;
         }
     }
-    lexer.expect(b']', "the end of a section")?;
     Ok(Section { path, text })
 }
 

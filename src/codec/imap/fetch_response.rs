@@ -2,6 +2,7 @@
 
 use super::date_time;
 use super::fetch::BodySection;
+use super::gmail;
 use super::response::Writer;
 use crate::codec::mime::section::{Section, SectionText};
 use crate::model::flag::FlagSet;
@@ -101,6 +102,26 @@ impl<'a> FetchWriter<'a> {
     /// `THREADID (id)`
     pub fn thread_id(&mut self, id: &str) {
         self.item("THREADID (").text(id).raw(b")");
+    }
+
+    /// `PREVIEW string` (RFC 8970 §3.2)
+    pub fn preview(&mut self, text: &str) {
+        self.item("PREVIEW ").string(text.as_bytes());
+    }
+
+    /// `X-GM-MSGID n`, `X-GM-THRID n`
+    pub fn gmail_number(&mut self, name: &str, number: u64) {
+        self.item(name).raw(b" ").number(number);
+    }
+
+    /// `X-GM-LABELS (...)`
+    pub fn gmail_labels(&mut self, flags: &FlagSet) {
+        let writer = self.item("X-GM-LABELS (");
+        for (index, label) in gmail::labels(flags).enumerate() {
+            writer.raw(if index > 0 { b" " } else { b"" });
+            writer.gmail_label(label);
+        }
+        writer.raw(b")");
     }
 
     /// `ENVELOPE`, `BODY`, `BODYSTRUCTURE`: a name and its stored wire form.

@@ -6,7 +6,8 @@
 //! begins.
 
 use crate::model::limits::{
-    IMAP_COMMAND_LITERALS_OCTETS_MAX, IMAP_LINE_OCTETS_MAX, IMAP_LITERAL_OCTETS_MAX,
+    IMAP_COMMAND_LITERALS_OCTETS_MAX, IMAP_COMMAND_MESSAGES_OCTETS_MAX, IMAP_LINE_OCTETS_MAX,
+    IMAP_LITERAL_OCTETS_MAX,
 };
 use bytes::{Buf as _, Bytes, BytesMut};
 
@@ -26,6 +27,8 @@ pub enum Frame {
     /// A literal follows: call [`Framer::accept_literal`] or [`Framer::refuse_literal`] before
     /// anything else.
     Literal(Literal),
+    /// Octets of a literal given to [`Framer::divert_literal`]: they are not in the command.
+    Diverted(BytesMut),
     /// A whole command with its literals, without the final line end: for `command::parse`.
     Command(Bytes),
     /// A line beyond the limit; it is dropped to its end, with the literals its client sends
@@ -64,20 +67,26 @@ pub struct Literal {
     pub is_message: bool,
     /// Octets of the literals accepted before in this command.
     pub before: u64,
+    /// Where its octets belong in the command as it will be given out.
+    pub at: usize,
 }
 
 impl Literal {
     /// Whether the command stays within its bounds with this literal.
     pub fn fits(&self, message_octets_max: u64) -> bool {
-        let (own_max, all_max) = if self.is_message {
-            (
-                message_octets_max,
-                message_octets_max.saturating_add(IMAP_COMMAND_LITERALS_OCTETS_MAX),
-            )
+        let own_max =
+            if self.is_message { message_octets_max } else { u64::from(IMAP_LITERAL_OCTETS_MAX) };
+        self.octets <= own_max && self.fits_all()
+    }
+
+    /// Whether all literals of the command stay within their bound with this one.
+    pub fn fits_all(&self) -> bool {
+        let all_max = if self.is_message {
+            IMAP_COMMAND_MESSAGES_OCTETS_MAX
         } else {
-            (u64::from(IMAP_LITERAL_OCTETS_MAX), IMAP_COMMAND_LITERALS_OCTETS_MAX)
+            IMAP_COMMAND_LITERALS_OCTETS_MAX
         };
-        self.octets <= own_max && self.before.saturating_add(self.octets) <= all_max
+        self.before.saturating_add(self.octets) <= all_max
     }
 }
 
@@ -90,6 +99,8 @@ enum State {
     Offered(usize, Marker),
     /// In an accepted literal that ends at this offset.
     Literal(usize),
+    /// In a diverted literal that stands at this offset, of which so many octets are left.
+    Diverted(usize, u64),
     /// In a refused literal of which so many octets are left.
     SkipLiteral(u64),
     /// In a line that is dropped.
@@ -162,6 +173,11 @@ impl Framer {
                     (self.line_start, self.scanned) = (end, end);
                     self.state = State::Line;
                 }
+                State::Diverted(at, 0) => {
+                    (self.line_start, self.scanned) = (at, at);
+                    self.state = State::Line;
+                }
+                State::Diverted(at, left) => return self.take_diverted(at, left),
                 State::SkipLiteral(_) | State::SkipLine => {
                     if !self.skip() {
                         return Frame::Incomplete;
@@ -171,11 +187,25 @@ impl Framer {
         }
     }
 
+    fn take_diverted(&mut self, at: usize, left: u64) -> Frame {
+        let mut tail = self.buffer.split_off(at.min(self.buffer.len()));
+        let here = usize::try_from(left).unwrap_or(usize::MAX).min(tail.len());
+        if here == 0 {
+            return Frame::Incomplete;
+        }
+        let octets = tail.split_to(here);
+        self.buffer.extend_from_slice(&tail);
+        self.state = State::Diverted(at, left - u64::try_from(here).unwrap_or(left));
+        Frame::Diverted(octets)
+    }
+
     /// The next line whatever it looks like: `DONE` after IDLE, responses of AUTHENTICATE.
     pub fn next_line(&mut self) -> Line {
         while !matches!(self.state, State::Line) {
             // inside a command there is no free line; only dropped octets can stand before one
-            if matches!(self.state, State::Offered(..) | State::Literal(_)) || !self.skip() {
+            let is_inside =
+                matches!(self.state, State::Offered(..) | State::Literal(_) | State::Diverted(..));
+            if is_inside || !self.skip() {
                 return Line::Incomplete;
             }
         }
@@ -202,6 +232,16 @@ impl Framer {
             let reserve = marker.octets.min(LITERAL_RESERVE_OCTETS);
             self.buffer.reserve(usize::try_from(reserve).unwrap_or_default());
             self.state = State::Literal(end);
+        }
+    }
+
+    /// The announced literal is accepted, but its octets are given out as they come, as
+    /// [`Frame::Diverted`]: the command has a gap where they belong.
+    pub fn divert_literal(&mut self) {
+        if let State::Offered(start, marker) = self.state {
+            self.earlier_lines += start - self.line_start;
+            self.literals = self.literals.saturating_add(marker.octets);
+            self.state = State::Diverted(start, marker.octets);
         }
     }
 
@@ -337,10 +377,20 @@ impl Marker {
 impl Literal {
     fn of(marker: Marker, text: &[u8], before: u64) -> Self {
         let (tag, command) = tag_and_name(text);
-        let words = text.splitn(4, |octet| *octet == b' ').collect::<Vec<_>>();
-        // RFC 9051 §6.3.12: tag SP "APPEND" SP mailbox …; the first literal may be the mailbox
-        let is_mailbox = before == 0 && words.get(2).is_none_or(|word| word.starts_with(b"{"));
-        let is_message = command == "APPEND" && !is_mailbox;
+        let words = text.splitn(6, |octet| *octet == b' ').collect::<Vec<_>>();
+        // RFC 9051 §6.3.12, RFC 8508 §3.1: tag SP "APPEND" SP mailbox …, tag SP ["UID" SP]
+        // "REPLACE" SP number SP mailbox …; the first literal may be the mailbox
+        let is_uid_replace = command == "UID"
+            && words.get(2).is_some_and(|word| word.eq_ignore_ascii_case(b"REPLACE"));
+        let mailbox = match command.as_str() {
+            "APPEND" => Some(2),
+            "REPLACE" => Some(3),
+            _ if is_uid_replace => Some(4),
+            _ => None,
+        };
+        let is_message = mailbox.is_some_and(|at| {
+            before > 0 || words.get(at).is_some_and(|word| !word.starts_with(b"{"))
+        });
         Self {
             tag,
             command,
@@ -348,6 +398,7 @@ impl Literal {
             synchronising: marker.synchronising,
             binary: marker.binary,
             is_message,
+            at: text.len(),
             before,
         }
     }
@@ -374,12 +425,18 @@ mod tests {
     fn frames(input: &[u8], piece: usize, accepts: fn(&Literal) -> bool) -> Vec<String> {
         let mut framer = Framer::new();
         let mut seen = Vec::new();
+        let mut diverted = Vec::new();
         for octets in input.chunks(piece) {
             framer.feed(octets);
             loop {
                 match framer.next_frame() {
                     Frame::Incomplete => break,
+                    Frame::Diverted(octets) => diverted.extend_from_slice(&octets),
                     Frame::Command(command) => {
+                        if !diverted.is_empty() {
+                            seen.push(String::from_utf8_lossy(&diverted).into_owned());
+                            diverted.clear();
+                        }
                         seen.push(String::from_utf8_lossy(&command).into_owned());
                     }
                     Frame::TooLong { tag } => {
@@ -389,7 +446,9 @@ mod tests {
                         let Literal { tag, octets, synchronising, .. } = &literal;
                         let tag = tag.as_deref().unwrap_or("?");
                         seen.push(format!("{} {tag} {octets} {synchronising}", literal.command));
-                        if accepts(&literal) {
+                        if accepts(&literal) && literal.is_message && literal.octets > 3 {
+                            framer.divert_literal();
+                        } else if accepts(&literal) {
                             framer.accept_literal();
                         } else {
                             framer.refuse_literal();
@@ -423,6 +482,26 @@ mod tests {
             "c IDLE",
             "APPEND d 3 false",
             "d APPEND x ~{3+}\r\na\0b",
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn diverted_literals_leave_a_gap() {
+        let input = b"a APPEND x {9+}\r\nb NOOP\r\n1 (\\Seen) {5}\r\nabcde UTF8 (~{3+}\r\nxyz)\r\n\
+            b UID REPLACE 4 {1}\r\nm {4+}\r\n\r\n\r\n\r\nc NOOP\r\n";
+        let seen = framed(input, |_| true);
+        let expected = [
+            "APPEND a 9 false",
+            "APPEND a 5 true",
+            "APPEND a 3 false",
+            "b NOOP\r\n1abcde",
+            "a APPEND x {9+}\r\n (\\Seen) {5}\r\n UTF8 (~{3+}\r\nxyz)",
+            "UID b 1 true",
+            "UID b 4 false",
+            "\r\n\r\n",
+            "b UID REPLACE 4 {1}\r\nm {4+}\r\n",
+            "c NOOP",
         ];
         assert_eq!(seen, expected);
     }

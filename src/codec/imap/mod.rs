@@ -11,6 +11,7 @@ pub mod error;
 pub mod fetch;
 pub mod fetch_response;
 pub mod framing;
+pub mod gmail;
 pub mod lexer;
 pub mod list;
 pub mod mailbox_name;
@@ -25,3 +26,5 @@ pub mod status;
 pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod url;
+pub mod urlauth;

@@ -90,6 +90,10 @@ pub enum ResponseCode {
     UidRequired,
     /// `USEATTR` (RFC 6154 §3)
     UseAttr,
+    /// `BADURL` (RFC 4469 §4): the URL as the client wrote it.
+    BadUrl(String),
+    /// `URLMECH INTERNAL` (RFC 4467 §6.3)
+    UrlMech,
 }
 
 impl Writer<'_> {
@@ -117,6 +121,9 @@ impl Writer<'_> {
             Code::HighestModSeq(mod_seq) => self.raw(b"HIGHESTMODSEQ ").number(*mod_seq),
             Code::Modified(numbers) => self.raw(b"MODIFIED ").number_set(numbers),
             Code::MailboxId(id) => self.raw(b"MAILBOXID (").text(id).raw(b")"),
+            // resp-text-code ends at the bracket (RFC 9051 §9)
+            Code::BadUrl(url) if url.contains([']', '\r', '\n']) => self.text("BADURL"),
+            Code::BadUrl(url) => self.raw(b"BADURL ").string(url.as_bytes()),
             plain => self.text(plain.name()),
         }
     }
@@ -168,6 +175,8 @@ impl ResponseCode {
             Self::UnknownCte => "UNKNOWN-CTE",
             Self::UidRequired => "UIDREQUIRED",
             Self::UseAttr => "USEATTR",
+            Self::BadUrl(_) => "BADURL",
+            Self::UrlMech => "URLMECH INTERNAL",
         }
     }
 }

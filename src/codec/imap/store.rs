@@ -1,6 +1,7 @@
 //! STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3) and flag lists.
 
 use super::error::ErrorKind;
+use super::gmail;
 use super::lexer::{Lexer, Parse};
 use super::sequence_set::{self, SequenceSet};
 use crate::model::flag::{Flag, FlagChange, FlagSet};
@@ -18,6 +19,8 @@ pub struct Store {
     pub change: FlagChange,
     /// `.SILENT`
     pub silent: bool,
+    /// `X-GM-LABELS` instead of `FLAGS`: only labels are replaced, and labels are answered.
+    pub is_labels: bool,
 }
 
 /// `flag = "\Answered" / "\Flagged" / "\Deleted" / "\Seen" / "\Draft" / flag-keyword /
@@ -38,7 +41,8 @@ pub(super) fn read_flag(lexer: &mut Lexer<'_>) -> Parse<Option<String>> {
 
 /// `store = "STORE" SP sequence-set [store-modifiers] SP store-att-flags`, from behind the name,
 /// where
-/// `store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))`
+/// `store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))`, or
+/// Gmail's `["+" / "-"] "X-GM-LABELS" [".SILENT"] SP label-list`
 pub(super) fn read(lexer: &mut Lexer<'_>, uid: bool) -> Parse<Store> {
     lexer.space()?;
     let set = sequence_set::read(lexer)?;
@@ -50,17 +54,26 @@ pub(super) fn read(lexer: &mut Lexer<'_>, uid: bool) -> Parse<Store> {
     }
     let name = lexer.word("FLAGS, +FLAGS or -FLAGS")?;
     lexer.space()?;
-    let names = read_flags(lexer)?;
-    let flags = FlagSet::from_names(names.iter().map(String::as_str));
     let (name, silent) =
         name.strip_suffix(".SILENT").map_or((name.as_str(), false), |name| (name, true));
+    let is_labels = name.trim_start_matches(['+', '-']) == "X-GM-LABELS";
+    let names = if is_labels { read_labels(lexer)? } else { read_flags(lexer)? };
+    let flags = FlagSet::from_names(names.iter().map(String::as_str));
     let change = match name {
-        "FLAGS" => FlagChange::Replace(flags),
-        "+FLAGS" => FlagChange::Add(flags),
-        "-FLAGS" => FlagChange::Remove(flags),
+        "FLAGS" | "X-GM-LABELS" => FlagChange::Replace(flags),
+        "+FLAGS" | "+X-GM-LABELS" => FlagChange::Add(flags),
+        "-FLAGS" | "-X-GM-LABELS" => FlagChange::Remove(flags),
         _ => return Err(ErrorKind::Syntax("FLAGS, +FLAGS or -FLAGS")),
     };
-    Ok(Store { uid, set, unchanged_since, change, silent })
+    Ok(Store { uid, set, unchanged_since, change, silent, is_labels })
+}
+
+/// `"(" [label *(SP label)] ")" / label`
+fn read_labels(lexer: &mut Lexer<'_>) -> Parse<Vec<String>> {
+    match lexer.peek() {
+        Some(b'(') => lexer.list(gmail::read_label),
+        _ => Ok(vec![gmail::read_label(lexer)?]),
+    }
 }
 
 /// `flag-list / (flag *(SP flag))`

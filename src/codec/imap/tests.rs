@@ -1,6 +1,6 @@
 //! Known answers for commands and responses, and the judgement of the foreign `imap-codec`.
 
-use super::append::Append;
+use super::append::{Append, AppendData, AppendMessage, CatPart, Literal};
 use super::command::{Command, Tagged, parse};
 use super::command_table::States;
 use super::date_time::parse_date;
@@ -25,7 +25,7 @@ fn good(text: &str) -> Command {
 }
 
 /// Commands of the RFCs and of clients that exist.
-const GOOD: [&str; 78] = [
+const GOOD: [&str; 88] = [
     "a001 CAPABILITY",
     "a002 NOOP",
     "a LOGOUT",
@@ -68,6 +68,16 @@ const GOOD: [&str; 78] = [
     "a APPEND saved-messages (\\Seen) {3+}\r\nabc",
     "a APPEND x (\\Seen $Junk) \"17-Jul-1996 02:44:25 -0700\" {0+}\r\n",
     "a APPEND x \" 7-Jul-1996 02:44:25 -0700\" ~{2+}\r\n\0\n",
+    "a APPEND x {1+}\r\nm (\\Seen) {1+}\r\nb ~{0+}\r\n",
+    "a APPEND x CATENATE (TEXT {1+}\r\nm URL /INBOX;UID=1 UTF8 (~{1+}\r\nb))",
+    "a REPLACE * x {1+}\r\nm",
+    "a UID REPLACE 5 x (\\Draft) \" 7-Jul-1996 02:44:25 -0700\" CATENATE (URL \"/x;UID=2\")",
+    "a GENURLAUTH \"imap://joe@host/INBOX;UID=2;URLAUTH=anonymous\" INTERNAL",
+    "a URLFETCH x \"y z\"",
+    "a RESETKEY",
+    "a RESETKEY INBOX INTERNAL",
+    "a FETCH 1 (PREVIEW (LAZY) X-GM-MSGID X-GM-THRID X-GM-LABELS PREVIEW)",
+    "a STORE 1 +X-GM-LABELS (\\Starred work home)",
     "a COPY 2:4 MEETING",
     "a MOVE 1 x",
     "a UID COPY 1:*,4 \"a b\"",
@@ -166,6 +176,17 @@ fn bad_commands_keep_their_tag() {
         "a APPEND x \"message\"",
         "a APPEND x",
         "a APPEND x (\\Seen)",
+        "a APPEND x {1+}\r\na {1+}\r\nb junk",
+        "a APPEND x {1+}\r\nab",
+        "a APPEND x CATENATE ()",
+        "a APPEND x CATENATE (FOO {1+}\r\na)",
+        "a APPEND x CATENATE (TEXT a)",
+        "a REPLACE 0 x {1+}\r\na",
+        "a REPLACE 1:2 x {1+}\r\na",
+        "a REPLACE 1 x {1+}\r\na {1+}\r\nb",
+        "a FETCH 1 PREVIEW (EAGER)",
+        "a GENURLAUTH x",
+        "a URLFETCH",
         "a CREATE x (USE \\Sent)",
         "a CREATE &x",
         "a ID (\"a\")",
@@ -186,14 +207,34 @@ fn bad_commands_keep_their_tag() {
 
 #[test]
 fn details_of_commands() {
-    let Command::Append(Append { mailbox, flags, date, message, utf8 }) =
+    let Command::Append(Append { mailbox, messages }) =
         good("a APPEND &AOk- (\\recent \\Seen) \"17-Jul-1996 02:44:25 -0700\" {3}\r\na\0b")
     else {
         panic!("no APPEND");
     };
-    assert_eq!((mailbox.as_str(), date, utf8), ("é", Some(837_596_665_000), false));
-    assert!(flags.has(Flag::Seen) && flags.keywords().is_empty() && message == "a\0b");
-    assert!(matches!(good("a APPEND x UTF8 (~{1+}\r\nx)"), Command::Append(a) if a.utf8));
+    let [AppendMessage { flags, date, data }] = messages.as_slice() else { panic!("not one") };
+    let text = |octets| Literal { octets: Bytes::from_static(octets), utf8: false };
+    assert_eq!((mailbox.as_str(), *date), ("é", Some(837_596_665_000)));
+    assert!(flags.has(Flag::Seen) && flags.keywords().is_empty());
+    assert_eq!(*data, AppendData::Literal(text(b"a\0b")));
+    let Command::Append(append) = good("a APPEND x UTF8 (~{1+}\r\nx)") else { panic!("none") };
+    assert!(append.messages[0].is_utf8());
+    // RFC 3502, RFC 4469
+    let Command::Append(append) = good(
+        "a APPEND x (\\Seen) {1+}\r\na \" 1-Jan-2020 00:00:00 +0000\" ~{1+}\r\nb \
+         CATENATE (URL \"/INBOX;UID=1\" TEXT {2+}\r\ncd)",
+    ) else {
+        panic!("no APPEND");
+    };
+    let [first, second, third] = append.messages.as_slice() else { panic!("not three") };
+    assert!(first.flags.has(Flag::Seen) && second.date == Some(1_577_836_800_000));
+    let parts = vec![CatPart::Url("/INBOX;UID=1".into()), CatPart::Text(text(b"cd"))];
+    assert_eq!(third.data, AppendData::Catenate(parts));
+    // RFC 8508
+    let Command::Replace(replace) = good("a UID REPLACE 7 Drafts (\\Draft) {1+}\r\nx") else {
+        panic!("no REPLACE");
+    };
+    assert_eq!((replace.uid, replace.number, replace.mailbox.as_str()), (true, Some(7), "Drafts"));
 
     let Command::Fetch(fetch) = good("a UID FETCH 3 (FLAGS BODY.PEEK[1.2.TEXT]<5.6> FLAGS)") else {
         panic!("no FETCH");
@@ -326,6 +367,12 @@ fn foreign_parser_agrees() {
         "MODSEQ",
         "OLDER",
         "EMAILID",
+        "CATENATE",
+        "REPLACE",
+        "URL",
+        "RESETKEY",
+        "PREVIEW",
+        "X-GM-",
         "SAVED",
         // a 64-bit size (RFC 9051), which RFC 3501 did not have
         "99999999999",

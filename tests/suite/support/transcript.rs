@@ -6,7 +6,8 @@
 //!   when first named); `C> text` sends without CRLF. Literals are written as further `C:` lines.
 //! - `S: text` expects exactly this line. `$name` (a lowercase first letter) stands for a word: the
 //!   first time it is bound, afterwards it must be the same; in `C:` it is replaced. `$*` stands
-//!   for any text. Lines `S~:` that follow each other may come in any order.
+//!   for any text. Lines `S~:` that follow each other may come in any order; `S+: text` passes over
+//!   lines until this one comes.
 //! - `! user berta` creates a user and binds `$berta` to its name; `$user` is there from the start,
 //!   `$password` is everybody's.
 //! - `! append INBOX (\Seen) subject` stores a small message of `$user`, `! store INBOX mime/x.eml`
@@ -77,7 +78,7 @@ async fn play(store: &TestStore, text: &str, address: SocketAddr) -> Result<(), 
         }
         let split = line.find([':', '>']).ok_or_else(|| format!("{number}: what is `{line}`?"))?;
         let (who, rest) = (&line[..split], line[split + 1..].trim_start_matches(' '));
-        let key = who[1..].trim_end_matches('~').to_owned();
+        let key = who[1..].trim_end_matches(['~', '+']).to_owned();
         if !connections.contains_key(&key) {
             connections.insert(key.clone(), connect(address).await);
         }
@@ -86,6 +87,16 @@ async fn play(store: &TestStore, text: &str, address: SocketAddr) -> Result<(), 
             let end = if line.as_bytes()[split] == b':' { "\r\n" } else { "" };
             let said = format!("{}{end}", replaced(rest, &words));
             stream.get_mut().write_all(said.as_bytes()).await.map_err(|e| e.to_string())?;
+        } else if who.ends_with('+') {
+            loop {
+                let heard = hear(stream).await.map_err(|error| format!("{number}: {error}"))?;
+                if heard == "(closed)" {
+                    return Err(format!("{number}: {rest} did not come"));
+                }
+                if is_said(rest, &heard, &mut words) {
+                    break;
+                }
+            }
         } else if who.ends_with('~') {
             let mut expected = vec![rest];
             while let Some(more) = lines.get(at).and_then(|line| line.strip_prefix(who)) {
@@ -195,7 +206,8 @@ fn is_said(expected: &str, heard: &str, words: &mut Words) -> bool {
 }
 
 fn matches(expected: &str, heard: &str, words: &mut Words) -> bool {
-    let Some(at) = expected.find('$').filter(|at| name_length(&expected[at + 1..]) > 0) else {
+    let mut dollars = expected.match_indices('$').map(|(at, _)| at);
+    let Some(at) = dollars.find(|at| name_length(&expected[at + 1..]) > 0) else {
         return expected == heard;
     };
     let Some(heard) = heard.strip_prefix(&expected[..at]) else { return false };
