@@ -6,16 +6,21 @@ use super::session::Session;
 /// Before login: the protocol and how to log in.
 const ALWAYS: &str = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE";
 /// What commands can do.
-const EXTENSIONS: &str = "IDLE NAMESPACE UNSELECT CHILDREN SPECIAL-USE UIDPLUS MOVE CONDSTORE QRESYNC UIDONLY ESEARCH \
+const EXTENSIONS: &str = "IDLE NAMESPACE UNSELECT CHILDREN SPECIAL-USE UIDPLUS MOVE ESEARCH \
      SEARCHRES BINARY LIST-EXTENDED LIST-STATUS STATUS=SIZE WITHIN SAVEDATE UTF8=ACCEPT";
 /// What APPEND and FETCH can do.
 const MESSAGES: &str = "MULTIAPPEND CATENATE URLAUTH URL-PARTIAL REPLACE PREVIEW";
+/// How a session is kept up to date.
+const UPDATES: &str = "CONDSTORE QRESYNC UIDONLY INPROGRESS";
 
 /// The names, separated by spaces.
 pub fn capabilities(session: &Session) -> String {
     let mut names = ALWAYS.to_owned();
     if session.login.is_none() {
-        if !session.stream.is_tls() && session.context.tls.is_some() {
+        if !session.stream.is_tls()
+            && session.context.tls.is_some()
+            && !session.stream.is_compressed()
+        {
             names.push_str(" STARTTLS");
         }
         // RFC 9051 §6.2.3: a client must not try to send a password that would be refused
@@ -25,10 +30,16 @@ pub fn capabilities(session: &Session) -> String {
             " LOGINDISABLED"
         });
     }
-    names.push(' ');
-    names.push_str(EXTENSIONS);
-    names.push(' ');
-    names.push_str(MESSAGES);
+    if session.login.is_some() {
+        names.push_str(" UNAUTHENTICATE");
+        if !session.stream.is_compressed() {
+            names.push_str(" COMPRESS=DEFLATE");
+        }
+    }
+    for more in [EXTENSIONS, MESSAGES, UPDATES] {
+        names.push(' ');
+        names.push_str(more);
+    }
     if session.context.settings.gmail_extension {
         names.push_str(" X-GM-EXT-1");
     }

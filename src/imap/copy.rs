@@ -14,7 +14,7 @@ const MOVING: Rights = Rights::READ.with(Rights::DELETE_MESSAGES).with(Rights::E
 
 impl Session {
     /// COPY: all or none.
-    pub async fn copy(&mut self, uid: bool, set: &SequenceSet, target: &str) -> Outcome {
+    pub async fn copy(&mut self, tag: &str, uid: bool, set: &SequenceSet, target: &str) -> Outcome {
         let target = self.find_target(target).await?;
         let opened = self.opened_with(Rights::READ)?;
         let (source, uids) = ((opened.owner, opened.id), self.resolve(set, uid)?);
@@ -24,7 +24,9 @@ impl Session {
         }
         let (flags, target) = (permitted_flags(target.rights), target.mailbox);
         let target = (target.user, target.id);
-        let copied = self.context.mailstore.copy_to(source, &uids, target, flags).await?;
+        let mailstore = self.context.mailstore.clone();
+        let copying = mailstore.copy_to(source, &uids, target, flags);
+        let copied = self.work(tag, copying).await??;
         Ok(match copy_uid(&copied) {
             Some(code) => Reply::ok("Copied").with(code),
             None => Reply::ok("Nothing copied"),
@@ -32,7 +34,13 @@ impl Session {
     }
 
     /// MOVE: COPYUID comes untagged, before the EXPUNGE responses (RFC 6851 §4.3).
-    pub async fn move_messages(&mut self, uid: bool, set: &SequenceSet, target: &str) -> Outcome {
+    pub async fn move_messages(
+        &mut self,
+        tag: &str,
+        uid: bool,
+        set: &SequenceSet,
+        target: &str,
+    ) -> Outcome {
         let target = self.find_target(target).await?;
         self.refuse_read_only()?;
         // RFC 6851 §4.4: it is a COPY, STORE of \Deleted and EXPUNGE
@@ -44,7 +52,9 @@ impl Session {
         }
         let (flags, target) = (permitted_flags(target.rights), target.mailbox);
         let target = (target.user, target.id);
-        let moved = self.context.mailstore.move_to(source, &uids, target, flags).await?;
+        let mailstore = self.context.mailstore.clone();
+        let moving = mailstore.move_to(source, &uids, target, flags);
+        let moved = self.work(tag, moving).await??;
         if let Some(code) = copy_uid(&moved) {
             self.untagged_ok(Some(&code), "Moved");
         }

@@ -30,6 +30,7 @@ impl After {
             | Command::Authenticate { .. }
             | Command::Login { .. }
             | Command::Unauthenticate
+            | Command::Compress(_)
             | Command::Select { .. }
             | Command::Examine { .. }
             | Command::Idle
@@ -126,7 +127,8 @@ impl Session {
             }
             Command::Login { user, password } => self.login(&user, &password).await,
             Command::Enable(names) => self.enable(&names),
-            Command::Unauthenticate => Err(Reply::bad("UNAUTHENTICATE is not offered").into()),
+            Command::Unauthenticate => self.unauthenticate(),
+            Command::Compress(algorithm) => self.compress(&algorithm),
             Command::Select { mailbox, params } => self.select(&mailbox, false, &params).await,
             Command::Examine { mailbox, params } => self.select(&mailbox, true, &params).await,
             Command::Create { mailbox, special_use } => self.create(&mailbox, &special_use).await,
@@ -151,8 +153,10 @@ impl Session {
             Command::Search(search) => self.search(tag, &search).await,
             Command::Fetch(fetch) => self.fetch(&fetch).await,
             Command::Store(store) => self.store(&store).await,
-            Command::Copy { uid, set, mailbox } => self.copy(uid, &set, &mailbox).await,
-            Command::Move { uid, set, mailbox } => self.move_messages(uid, &set, &mailbox).await,
+            Command::Copy { uid, set, mailbox } => self.copy(tag, uid, &set, &mailbox).await,
+            Command::Move { uid, set, mailbox } => {
+                self.move_messages(tag, uid, &set, &mailbox).await
+            }
         }
     }
 

@@ -16,6 +16,10 @@ impl Session {
         if self.stream.is_tls() {
             return Err(Reply::bad("TLS is in force already").into());
         }
+        if self.stream.is_compressed() {
+            // after UNAUTHENTICATE (RFC 8437 §4)
+            return Err(Reply::bad("The connection is compressed").into());
+        }
         if self.context.tls.is_none() {
             return Err(Reply::bad("TLS is not available").into());
         }

@@ -5,6 +5,7 @@
 //! first their header, then their text.
 
 use super::message_set::resolve;
+use super::progress::Progress;
 use super::reply::{Outcome, Reply};
 use super::search_key::{Key, Subject};
 use super::search_text::{BodyText, HeaderText, pieces};
@@ -34,7 +35,7 @@ const WHOLE_OCTETS_MAX: u64 = 256 * 1024;
 impl Session {
     /// SEARCH.
     pub async fn search(&mut self, tag: &str, search: &Search) -> Outcome {
-        let outcome = self.find(search).await;
+        let outcome = self.find(tag, search).await;
         if outcome.is_err()
             && search.returns.is_some_and(|returns| returns.save)
             && let Some(opened) = &mut self.opened
@@ -84,7 +85,7 @@ impl Session {
         Ok(highest)
     }
 
-    async fn find(&mut self, search: &Search) -> Outcome<UidSet> {
+    async fn find(&mut self, tag: &str, search: &Search) -> Outcome<UidSet> {
         self.opened_with(Rights::READ)?;
         let now = self.context.clock.now_ms();
         let (opened, view) = self.opened_view().await?;
@@ -94,6 +95,7 @@ impl Session {
         let (user, mailbox) = (opened.owner, opened.id);
         let known = opened.selected.uids().clone();
         let (mut found, mut undecided) = (Vec::new(), Vec::new());
+        let mut progress = Progress::new(tag);
         for chunk in chunks(&known, 4096) {
             view.for_each(&chunk, &mut |row| match key.decide(&Subject {
                 row,
@@ -105,11 +107,13 @@ impl Session {
                 None => undecided.push(row.uid),
             });
             tokio::task::yield_now().await;
+            self.go_on(&mut progress, 0, None).await?;
         }
         drop(view);
         if undecided.is_empty() {
             return Ok(found.into_iter().collect());
         }
+        let (mut done, total) = (0u64, u64::try_from(undecided.len()).ok());
         let undecided: UidSet = undecided.into_iter().collect();
         let mailstore = self.context.mailstore.clone();
         let fields = Fields { tree: true, ..Fields::default() };
@@ -129,6 +133,8 @@ impl Session {
                 Some(decided) => found.extend(decided?),
                 None => break,
             }
+            done += 1;
+            self.go_on(&mut progress, done, total).await?;
         }
         Ok(found.into_iter().collect())
     }

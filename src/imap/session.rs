@@ -122,6 +122,12 @@ pub struct Session {
     pub(super) is_over: bool,
     /// Set by STARTTLS: the handshake follows its reply.
     pub(super) is_starttls_due: bool,
+    /// Set by COMPRESS: both directions are compressed behind its reply.
+    pub(super) is_compress_due: bool,
+    /// Since when nobody is logged in.
+    pub(super) stranger_since: Instant,
+    /// What the client says it is (RFC 2971), for the log.
+    pub(super) client: Option<Box<str>>,
     started: Instant,
     bad_commands: u32,
     commands: u64,
@@ -142,6 +148,9 @@ pub async fn run(context: Context, stream: Stream, stop: CancellationToken) {
         enabled: Enabled::default(),
         is_over: false,
         is_starttls_due: false,
+        is_compress_due: false,
+        stranger_since: Instant::now(),
+        client: None,
         started: Instant::now(),
         bad_commands: 0,
         commands: 0,
@@ -162,6 +171,7 @@ pub async fn run(context: Context, stream: Stream, stop: CancellationToken) {
         octets_in = session.stream.octets_in(),
         octets_out = session.stream.octets_out(),
         duration_ms = u64::try_from(session.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        client = session.client.as_deref().unwrap_or_default(),
         end = %end,
         "session ended"
     );
@@ -281,7 +291,7 @@ impl Session {
             return Duration::from_secs(settings.idle_timeout_s);
         }
         // a stranger has so long in all, whatever he sends
-        Duration::from_secs(settings.login_timeout_s).saturating_sub(self.started.elapsed())
+        Duration::from_secs(settings.login_timeout_s).saturating_sub(self.stranger_since.elapsed())
     }
 
     /// Reads more; false when the client has closed.
@@ -344,6 +354,10 @@ impl Session {
         self.answer(Some(&tagged.tag), &reply);
         if self.is_starttls_due {
             self.start_tls().await?;
+        }
+        if std::mem::take(&mut self.is_compress_due) {
+            self.stream.flush().await?;
+            self.stream.start_deflate();
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! stack and only then copied to the heap, so that an idle connection costs its task and TLS state
 //! alone.
 
+use super::deflate::Deflate;
 use super::tls::TlsAcceptor;
 use bytes::{Buf, BytesMut};
 use std::io;
@@ -41,6 +42,8 @@ pub struct Stream {
     socket: Socket,
     input: BytesMut,
     output: Vec<u8>,
+    /// Between the socket and the buffers, once agreed.
+    deflate: Option<Box<Deflate>>,
     peer: SocketAddr,
     octets_in: u64,
     octets_out: u64,
@@ -62,6 +65,7 @@ impl Stream {
             socket: Socket::Plain(tcp),
             input: BytesMut::new(),
             output: Vec::new(),
+            deflate: None,
             peer,
             octets_in: 0,
             octets_out: 0,
@@ -76,6 +80,16 @@ impl Stream {
     /// Whether TLS is in force.
     pub fn is_tls(&self) -> bool {
         matches!(self.socket, Socket::Tls(_))
+    }
+
+    /// Whether both directions are compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.deflate.is_some()
+    }
+
+    /// Compresses both directions from now on (RFC 4978 §3): flush what is to be plain before.
+    pub fn start_deflate(&mut self) {
+        self.deflate = Some(Box::default());
     }
 
     /// TLS version and cipher for the log and the Received line; `None` without TLS.
@@ -124,6 +138,25 @@ impl Stream {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        loop {
+            if let Some(deflate) = &mut self.deflate {
+                let octets = deflate.inflate(&mut self.input)?;
+                if octets > 0 {
+                    self.octets_in += octets as u64;
+                    return Poll::Ready(Ok(octets));
+                }
+            }
+            let octets = std::task::ready!(self.poll_read(cx))?;
+            // compressed octets may amount to none yet
+            if octets == 0 || self.deflate.is_none() {
+                self.octets_in += octets as u64;
+                return Poll::Ready(Ok(octets));
+            }
+        }
+    }
+
+    /// Reads from the socket into the input, or into the decompressor before it.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut scratch = [const { MaybeUninit::<u8>::uninit() }; READ_OCTETS];
         let mut read = ReadBuf::uninit(&mut scratch);
         let polled = match &mut self.socket {
@@ -139,6 +172,9 @@ impl Stream {
                 if self.output.is_empty() {
                     self.output = Vec::new();
                 }
+                if let Some(deflate) = &mut self.deflate {
+                    deflate.rest();
+                }
                 return Poll::Pending;
             }
             // A peer that closes TCP without close_notify has closed; framing above finds cut
@@ -150,8 +186,10 @@ impl Stream {
             Poll::Ready(Ok(())) => {}
         }
         let octets = read.filled();
-        self.input.extend_from_slice(octets);
-        self.octets_in += octets.len() as u64;
+        match &mut self.deflate {
+            Some(deflate) => deflate.feed(octets),
+            None => self.input.extend_from_slice(octets),
+        }
         Poll::Ready(Ok(octets.len()))
     }
 
@@ -178,9 +216,21 @@ impl Stream {
         self.write_output().await?;
         // The deadline is for each piece: a slow but living client may take a large message.
         for piece in octets.chunks(64 * 1024) {
-            write_all(&mut self.socket, piece).await?;
-            self.octets_out += piece.len() as u64;
+            self.write_piece(piece).await?;
         }
+        Ok(())
+    }
+
+    async fn write_piece(&mut self, piece: &[u8]) -> io::Result<()> {
+        match &mut self.deflate {
+            None => write_all(&mut self.socket, piece).await?,
+            Some(deflate) => {
+                let mut packed = Vec::new();
+                deflate.deflate(piece, &mut packed)?;
+                write_all(&mut self.socket, &packed).await?;
+            }
+        }
+        self.octets_out += piece.len() as u64;
         Ok(())
     }
 
@@ -198,6 +248,11 @@ impl Stream {
     /// `TimedOut` when the client does not take it in time; otherwise what the socket says.
     pub async fn flush(&mut self) -> io::Result<()> {
         self.write_output().await?;
+        if let Some(deflate) = &mut self.deflate {
+            let mut packed = Vec::new();
+            deflate.flush(&mut packed)?;
+            write_all(&mut self.socket, &packed).await?;
+        }
         match &mut self.socket {
             // TCP has no buffer of its own; TLS may hold the end of a record.
             Socket::Plain(_) | Socket::Closed => Ok(()),
@@ -208,12 +263,13 @@ impl Stream {
     }
 
     async fn write_output(&mut self) -> io::Result<()> {
-        for piece in self.output.chunks(64 * 1024) {
-            write_all(&mut self.socket, piece).await?;
+        let mut output = std::mem::take(&mut self.output);
+        for piece in output.chunks(64 * 1024) {
+            self.write_piece(piece).await?;
         }
-        self.octets_out += self.output.len() as u64;
-        self.output.clear();
-        self.output.shrink_to(OUTPUT_KEPT_OCTETS);
+        output.clear();
+        output.shrink_to(OUTPUT_KEPT_OCTETS);
+        self.output = output;
         Ok(())
     }
 

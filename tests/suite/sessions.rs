@@ -1,9 +1,17 @@
-//! How sessions live and end: doorbells that end them on another node, heartbeats.
+//! How sessions live and end: doorbells that end them on another node, heartbeats, compression,
+//! progress of long commands.
 
+use std::net::SocketAddr;
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::support::imap::ImapClient;
-use crate::support::store::{PASSWORD, TestStore, config, unique};
+use crate::support::store::{PASSWORD, TestStore, config, database_uri, unique};
+use crate::support::{corpus, within};
 
 /// The next response, which has to be a BYE with these words.
 async fn bye(imap: &mut ImapClient, words: &str) {
@@ -64,5 +72,144 @@ async fn an_idle_session_hears_that_the_server_is_there() {
     assert!(imap.finish(&tag).await.status.starts_with("OK"));
     let again = imap.command(&format!("LOGIN anna \"{PASSWORD}\"")).await;
     assert!(again.status.starts_with("BAD"), "{}", again.status);
+    store.stop().await;
+}
+
+/// A client's end of a compressed connection.
+struct Compressed {
+    stream: TcpStream,
+    deflater: Compress,
+    inflater: Decompress,
+    text: String,
+    octets_in: usize,
+}
+
+impl Compressed {
+    async fn send(&mut self, text: &str) {
+        let mut packed = Vec::with_capacity(text.len() + 100);
+        self.deflater.compress_vec(text.as_bytes(), &mut packed, FlushCompress::Sync).unwrap();
+        self.stream.write_all(&packed).await.unwrap();
+    }
+
+    /// Reads until the text ends with a line that begins so; gives and forgets all before it.
+    async fn until(&mut self, start: &str) -> String {
+        let whole = format!("\r\n{start}");
+        within("a compressed answer", async {
+            loop {
+                let text = format!("\r\n{}", self.text);
+                if text.ends_with("\r\n") && text.contains(&whole) {
+                    return std::mem::take(&mut self.text);
+                }
+                let mut packed = [0; 4096];
+                let octets = self.stream.read(&mut packed).await.unwrap();
+                assert!(octets > 0, "closed after {}", self.text);
+                self.octets_in += octets;
+                let mut plain = Vec::with_capacity(8 << 20);
+                let packed = &packed[..octets];
+                self.inflater.decompress_vec(packed, &mut plain, FlushDecompress::Sync).unwrap();
+                self.text.push_str(std::str::from_utf8(&plain).unwrap());
+            }
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compressed_session_says_the_same() {
+    let store = TestStore::start().await;
+    store.create_user("anna").await;
+    let mut imap = store.imap("anna").await;
+    let mut large = corpus::message("large");
+    large.extend("all work and no play makes a dull mailbox\r\n".repeat(20_000).as_bytes());
+    imap.append("INBOX", "", &large).await;
+    let mut plain = imap;
+    plain.ok("EXAMINE INBOX").await;
+    let body = String::from_utf8(plain.body(1).await).unwrap();
+    let mut stream = TcpStream::connect(store.imap_address()).await.unwrap();
+    let login = format!("a LOGIN anna \"{PASSWORD}\"\r\nb COMPRESS DEFLATE\r\n");
+    stream.write_all(login.as_bytes()).await.unwrap();
+    let mut before = Vec::new();
+    within("the reply to COMPRESS", async {
+        while !before.ends_with(b"from now on\r\n") {
+            before.push(stream.read_u8().await.unwrap());
+        }
+    })
+    .await;
+    let (deflater, inflater) =
+        (Compress::new(Compression::default(), false), Decompress::new(false));
+    let mut client = Compressed { stream, deflater, inflater, text: String::new(), octets_in: 0 };
+    client.send("c CAPABILITY\r\nd COMPRESS DEFLATE\r\n").await;
+    let answer = client.until("d NO [COMPRESSIONACTIVE]").await;
+    assert!(!answer.contains("COMPRESS=DEFLATE"), "{answer}");
+    client.send("e EXAMINE INBOX\r\n").await;
+    assert!(client.until("e OK").await.contains("* 1 EXISTS"));
+    client.send("f FETCH 1 BODY.PEEK[]\r\n").await;
+    assert!(client.until("f OK").await.contains(&body));
+    assert!(client.octets_in < body.len() / 20, "{} octets", client.octets_in);
+    client.send("g IDLE\r\n").await;
+    client.until("+ ").await;
+    plain.append("INBOX", "", &corpus::message("news")).await;
+    assert!(client.until("* 2 EXISTS").await.contains("* 2 EXISTS"));
+    client.send("DONE\r\n").await;
+    client.until("g OK").await;
+    // what is no DEFLATE ends the connection
+    client.stream.write_all(&[0xff; 64]).await.unwrap();
+    let mut rest = Vec::new();
+    within("the end", client.stream.read_to_end(&mut rest)).await.unwrap();
+    store.stop().await;
+}
+
+/// Relays to the database; commits only while its gate is open.
+async fn gated_relay(target: SocketAddr) -> (SocketAddr, watch::Sender<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (gate, is_open) = watch::channel(true);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(target).await.unwrap();
+            let ((client_in, client_out), (server_in, server_out)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(relay(client_in, server_out, is_open.clone()));
+            tokio::spawn(relay(server_in, client_out, is_open.clone()));
+        }
+    });
+    (address, gate)
+}
+
+async fn relay(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    mut is_open: watch::Receiver<bool>,
+) {
+    let mut octets = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut octets).await {
+        let word = b"commitTransaction";
+        let is_commit = octets[..count].windows(word.len()).any(|octets| octets == word);
+        let may_go = !is_commit || is_open.wait_for(|is_open| *is_open).await.is_ok();
+        if !may_go || to.write_all(&octets[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// RFC 9585 §3: a command that runs long says so, whatever it waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_copy_reports_that_it_is_in_progress() {
+    let mut config = config(&unique("eider_test"));
+    let uri = database_uri();
+    let host = uri.trim_start_matches("mongodb://").split('/').next().unwrap();
+    let (address, gate) = gated_relay(host.parse().expect("an address with a port")).await;
+    config.storage.uri = Some(format!("mongodb://{address}/?directConnection=true"));
+    let store = TestStore::start_with(config).await;
+    store.create_user("anna").await;
+    let mut imap = store.imap("anna").await;
+    imap.append("INBOX", "", &corpus::message("one")).await;
+    imap.ok("SELECT INBOX").await;
+    gate.send(false).unwrap();
+    let tag = imap.start("COPY 1 Trash").await;
+    let line = String::from_utf8_lossy(&imap.response().await).into_owned();
+    assert!(line.starts_with(&format!("* OK [INPROGRESS (\"{tag}\" NIL NIL)] ")), "{line}");
+    gate.send(true).unwrap();
+    assert!(imap.finish(&tag).await.status.starts_with("OK"));
     store.stop().await;
 }

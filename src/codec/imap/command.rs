@@ -54,6 +54,8 @@ pub enum Command {
     Enable(Vec<String>),
     /// UNAUTHENTICATE (RFC 8437)
     Unauthenticate,
+    /// COMPRESS (RFC 4978): the algorithm, uppercase.
+    Compress(String),
     /// SELECT
     Select {
         /// The mailbox.
@@ -222,7 +224,8 @@ fn read_command(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
 }
 
 /// Commands that [`read_arguments`] reads.
-const WITH_ARGUMENTS: [&str; 15] = [
+const WITH_ARGUMENTS: [&str; 16] = [
+    "COMPRESS",
     "ID",
     "AUTHENTICATE",
     "LOGIN",
@@ -279,6 +282,7 @@ fn read_arguments(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
             lexer.space()?;
             Command::Rename { from, to: lexer.mailbox()? }
         }
+        "COMPRESS" => Command::Compress(lexer.word("an algorithm")?),
         "SUBSCRIBE" => Command::Subscribe(lexer.mailbox()?),
         "UNSUBSCRIBE" => Command::Unsubscribe(lexer.mailbox()?),
         // lsub = "LSUB" SP mailbox SP list-mailbox

@@ -86,6 +86,10 @@ pub enum ResponseCode {
     Corruption,
     /// `UNKNOWN-CTE`
     UnknownCte,
+    /// `COMPRESSIONACTIVE` (RFC 4978 §3)
+    CompressionActive,
+    /// `INPROGRESS ("tag" done total)` (RFC 9585 §4)
+    InProgress(String, Option<u64>, Option<u64>),
     /// `UIDREQUIRED` (RFC 9586 §3.1)
     UidRequired,
     /// `USEATTR` (RFC 6154 §3)
@@ -120,6 +124,16 @@ impl Writer<'_> {
                 .number_set(to),
             Code::HighestModSeq(mod_seq) => self.raw(b"HIGHESTMODSEQ ").number(*mod_seq),
             Code::Modified(numbers) => self.raw(b"MODIFIED ").number_set(numbers),
+            Code::InProgress(tag, done, total) => {
+                self.raw(b"INPROGRESS (").string(tag.as_bytes());
+                for number in [done, total] {
+                    match number {
+                        Some(number) => self.raw(b" ").number(*number),
+                        None => self.raw(b" NIL"),
+                    };
+                }
+                self.raw(b")")
+            }
             Code::MailboxId(id) => self.raw(b"MAILBOXID (").text(id).raw(b")"),
             // resp-text-code ends at the bracket (RFC 9051 §9)
             Code::BadUrl(url) if url.contains([']', '\r', '\n']) => self.text("BADURL"),
@@ -173,6 +187,8 @@ impl ResponseCode {
             Self::ExpungeIssued => "EXPUNGEISSUED",
             Self::Corruption => "CORRUPTION",
             Self::UnknownCte => "UNKNOWN-CTE",
+            Self::CompressionActive => "COMPRESSIONACTIVE",
+            Self::InProgress(..) => "INPROGRESS",
             Self::UidRequired => "UIDREQUIRED",
             Self::UseAttr => "USEATTR",
             Self::BadUrl(_) => "BADURL",

@@ -65,6 +65,12 @@ fn lines_of_rfc_9051() {
         })
     };
     assert_eq!(status(&ResponseCode::ReadWrite, "done"), "a1 OK [READ-WRITE] done\r\n");
+    // RFC 9585 §4.1, §4.2
+    let progress = |done, total| ResponseCode::InProgress("A001".into(), done, total);
+    let known = status(&progress(Some(454), Some(1000)), "x");
+    assert_eq!(known, "a1 OK [INPROGRESS (\"A001\" 454 1000)] x\r\n");
+    let unknown = status(&progress(None, None), "x");
+    assert_eq!(unknown, "a1 OK [INPROGRESS (\"A001\" NIL NIL)] x\r\n");
     let uids = UidSet::from_ranges(vec![(3956, 3958), (3960, 3960)]);
     let copied = ResponseCode::CopyUid(38505, uids.clone(), UidSet::from_range(304, 307));
     assert_eq!(status(&copied, "x"), "a1 OK [COPYUID 38505 3956:3958,3960 304:307] x\r\n");
