@@ -145,15 +145,13 @@ impl Session {
         let messages_max = or_default(UserNumber::Pop3MaxMessages, settings.messages_max);
         let download_max = or_default(UserNumber::Pop3MaxDownload, settings.download_octets_max);
         let used = context.allowances.used(user, Counter::Pop3Download).await?;
-        let retention = inbox.retention_ms.filter(|ms| *ms > 0);
-        let of_user = Some(profile.number(UserNumber::Retention)).filter(|ms| *ms > 0);
         Ok(Transaction {
             login,
             ends,
             mailbox: inbox.id,
             maildrop: Maildrop::new(inbox.uid_validity, entries(&view, messages_max)),
             lease,
-            retention_ms: retention.or(of_user),
+            kept_ms: inbox.kept_ms(profile.number(UserNumber::Retention)),
             download: Download { octets_max: download_max, used, unsaved: 0 },
         })
     }

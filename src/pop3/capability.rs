@@ -27,8 +27,8 @@ impl Session {
                 }
             }
             // RFC 2449 §6.7: what it is for this user is known now
-            Some(transaction) => names.push(match transaction.retention_ms {
-                None | Some(0) => "EXPIRE NEVER".to_owned(),
+            Some(transaction) => names.push(match transaction.kept_ms {
+                None => "EXPIRE NEVER".to_owned(),
                 Some(ms) => format!("EXPIRE {}", ms / DAY_MS),
             }),
         }

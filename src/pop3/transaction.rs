@@ -47,7 +47,7 @@ pub struct Transaction {
     /// No other session has it.
     pub lease: Lease,
     /// How long messages stay.
-    pub retention_ms: Option<u64>,
+    pub kept_ms: Option<u64>,
     /// His allowance.
     pub download: Download,
 }

@@ -21,6 +21,7 @@ mod judges;
 mod lmtp;
 mod local;
 mod pop3;
+mod pop3_judges;
 mod resync;
 mod scale;
 mod sessions;
