@@ -90,3 +90,6 @@ pub mod spool;
 pub mod storage;
 pub mod tasks;
 pub mod telemetry;
+
+#[cfg(test)]
+mod error_table_tests;

@@ -42,6 +42,11 @@ mod urlauth;
 mod user_sessions;
 mod wait;
 
+#[cfg(test)]
+pub(crate) use reply::Reply;
+#[cfg(test)]
+pub(crate) use status_line::{reply_of, reply_of_target};
+
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::cluster::notifier::Notifier;

@@ -13,6 +13,11 @@ pub mod settings;
 mod status_line;
 mod transaction;
 
+#[cfg(test)]
+pub(crate) use reply::Reply;
+#[cfg(test)]
+pub(crate) use status_line::reply_of;
+
 use crate::auth::Authenticator;
 use crate::auth::allowance::Allowances;
 use crate::cluster::lease::Leases;

@@ -1,8 +1,9 @@
-//! Targets of SMTP and MIME.
+//! Targets of SMTP, POP3 and MIME.
 
 use super::engine::Random;
 use eider::codec::mime::section::{Section, SectionText, locate, select_fields};
 use eider::codec::mime::{skeleton, structure, text, tree};
+use eider::codec::pop3;
 use eider::codec::smtp::command;
 use eider::codec::smtp::data::{self, DataDecoder};
 use eider::model::structure::Part;
@@ -11,9 +12,30 @@ use eider::model::structure::Part;
 pub fn smtp_commands(input: &[u8]) {
     for line in input.split_inclusive(|octet| *octet == b'\n') {
         let bare = line.strip_suffix(b"\r\n").unwrap_or(line);
+        if bare.ends_with(b"\r") {
+            continue;
+        }
         match (command::parse(line), command::parse(bare)) {
             (Ok(one), Ok(other)) => assert_eq!(one, other),
             (Err(error), _) | (_, Err(error)) => assert!(error.position <= line.len()),
+        }
+    }
+}
+
+/// As for SMTP.
+pub fn pop3_commands(input: &[u8]) {
+    for line in input.split_inclusive(|octet| *octet == b'\n') {
+        let bare = line.strip_suffix(b"\r\n").unwrap_or(line);
+        if bare.ends_with(b"\r") {
+            continue;
+        }
+        let (one, other) = (pop3::command::parse(line), pop3::command::parse(bare));
+        match (one, other) {
+            (Ok(one), Ok(other)) => {
+                assert!(one == other, "{}", one.name());
+                assert!(!one.name().is_empty());
+            }
+            (one, other) => assert_eq!(one.is_err(), other.is_err()),
         }
     }
 }
