@@ -30,6 +30,18 @@ pub enum Resource {
     Messages,
     /// Attachments.
     Attachments,
+    /// Autoreplies.
+    Autoreplies,
+    /// Filters.
+    Filters,
+    /// Webhooks.
+    Webhooks,
+    /// Signing keys.
+    Dkim,
+    /// Certificates.
+    Certs,
+    /// Audits.
+    Audit,
 }
 
 /// What a grant permits.
@@ -88,6 +100,8 @@ impl Caller {
             Role::Root => Reach::Any,
             Role::User => match (resource, grant) {
                 (Resource::Users, Grant::Create | Grant::Delete)
+                | (Resource::Webhooks, Grant::Create | Grant::Update | Grant::Delete)
+                | (Resource::Dkim | Resource::Certs | Resource::Audit, _)
                 | (
                     Resource::UserListing | Resource::AddressListing,
                     Grant::Create | Grant::Update | Grant::Delete,

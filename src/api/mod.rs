@@ -6,8 +6,11 @@
 pub mod access;
 pub mod addresses;
 pub mod authentication;
+pub mod autoreplies;
 pub mod body;
 pub mod extract;
+pub mod filter_fields;
+pub mod filters;
 pub mod health;
 pub mod listing;
 pub mod mailbox_view;
@@ -33,6 +36,7 @@ pub mod user_maintenance;
 pub mod user_request;
 pub mod user_view;
 pub mod users;
+pub mod webhooks;
 
 use crate::auth::Authenticator;
 use crate::auth::token::Tokens;

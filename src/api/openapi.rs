@@ -21,6 +21,13 @@ use utoipa::{Modify, OpenApi as _};
         (name = "Authentication", description = "Checking passwords, access tokens"),
         (name = "Mailboxes", description = "Named sets of messages"),
         (name = "Messages", description = "Messages in mailboxes"),
+        (name = "Filters", description = "Rules for arriving messages"),
+        (name = "Autoreplies", description = "Answers while somebody is away"),
+        (name = "Submission", description = "Sending messages"),
+        (name = "Audit", description = "Copies of a user's mail"),
+        (name = "DKIM", description = "Keys that sign outgoing mail"),
+        (name = "Certs", description = "Certificates by the name clients ask for"),
+        (name = "Webhooks", description = "Programs that are told of events"),
         (name = "Health", description = "Is the store alive?")
     ),
     security(("accessToken" = []), ("accessTokenHeader" = []), ("accessTokenQuery" = [])),

@@ -157,6 +157,11 @@ fn not_found(what: &str) -> (&'static str, &'static str) {
         "user" => ("UserNotFound", "This user does not exist"),
         "mailbox" => ("NoSuchMailbox", "This mailbox does not exist"),
         "address" => ("AddressNotFound", "Invalid or unknown address"),
+        "filter" => ("FilterNotFound", "This filter does not exist"),
+        "webhook" => ("WebhookNotFound", "This webhook does not exist"),
+        "dkim" => ("DkimNotFound", "Invalid or unknown DKIM key"),
+        "cert" => ("CertNotFound", "Invalid or unknown certificate"),
+        "audit" => ("AuditNotFoundError", "This audit does not exist"),
         "attachment" => ("AttachmentNotFound", "This attachment does not exist"),
         _ => ("MessageNotFound", "This message does not exist"),
     }

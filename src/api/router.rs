@@ -2,8 +2,9 @@
 
 use super::body::BodyBudget;
 use super::{
-    Context, addresses, authentication, health, mailboxes, message_source, message_update,
-    message_upload, messages, middleware, openapi, user_maintenance, users,
+    Context, addresses, authentication, autoreplies, filters, health, mailboxes, message_source,
+    message_update, message_upload, messages, middleware, openapi, user_maintenance, users,
+    webhooks,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -20,6 +21,7 @@ pub fn operations() -> OpenApiRouter<Context> {
         .routes(routes!(health::show))
         .merge(users_and_addresses())
         .merge(mailboxes_and_messages())
+        .merge(rules_and_hooks())
 }
 
 fn users_and_addresses() -> OpenApiRouter<Context> {
@@ -36,6 +38,16 @@ fn users_and_addresses() -> OpenApiRouter<Context> {
         .routes(routes!(authentication::authenticate, authentication::revoke))
         .routes(routes!(authentication::probe))
         .routes(routes!(authentication::preauth))
+}
+
+fn rules_and_hooks() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(filters::list_all))
+        .routes(routes!(filters::list, filters::create))
+        .routes(routes!(filters::show, filters::update, filters::delete))
+        .routes(routes!(autoreplies::show, autoreplies::update, autoreplies::delete))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::delete))
 }
 
 fn mailboxes_and_messages() -> OpenApiRouter<Context> {

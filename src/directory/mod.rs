@@ -1,6 +1,9 @@
 //! Users and addresses: who exists, and where his mail goes.
 
 pub mod address;
+mod autoreply;
+pub mod event;
+pub mod filter;
 pub mod resolve;
 pub mod user;
 

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod error;
+pub mod event;
 pub mod filter;
 pub mod flag;
 pub mod id;
@@ -20,3 +21,4 @@ pub mod target;
 pub mod transaction;
 pub mod uid;
 pub mod user;
+pub mod webhook;

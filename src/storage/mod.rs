@@ -52,6 +52,7 @@ pub mod usage;
 pub mod users;
 pub mod watch;
 pub mod wire_forms;
+pub mod webhooks;
 
 #[cfg(test)]
 mod explain_tests;
