@@ -172,6 +172,7 @@ impl Operations {
 /// The database is away, an address cannot be bound, the certificate cannot be read.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
     telemetry::start_metrics();
+    tls::install_provider();
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("cannot make the folder {}", config.data_dir.display()))?;
     let acceptor = acceptor(&config)?;
@@ -179,7 +180,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     if config.roles.contains(&Role::Jobs) {
         let leases = Leases::new(operations.storage.clone(), operations.tasks.clone());
         let (mailstore, directory) = (operations.mailstore.clone(), operations.directory.clone());
-        jobs::start(&jobs::Context { mailstore, directory, leases }, &operations.tasks);
+        let delivery = operations.delivery.clone();
+        jobs::start(&jobs::Context { mailstore, directory, delivery, leases }, &operations.tasks);
     }
     match open_doors(&config, &operations, &acceptor).await {
         Ok((addresses, root_token_file)) => Ok(Running {

@@ -17,15 +17,20 @@ use std::net::{IpAddr, Ipv4Addr};
 /// accepted is dropped without a word.
 const SELDOM_MS: TimeMs = 24 * 60 * 60 * 1000;
 
+/// Entries delivered by one step of the job.
+const DUE_MAX: usize = 16;
+
 impl Delivery {
-    /// Delivers the entries for our own users that are due: delayed ones, and those whose node
-    /// died or whose mailbox was full. Returns how many were tried.
+    /// Delivers some entries for our own users that are due: delayed ones, and those whose node
+    /// died or whose mailbox was full. Returns how many were tried; 0: there are no more.
     ///
     /// # Errors
     /// `Unavailable`.
     pub async fn deliver_due(&self) -> Result<usize> {
         let mut tried = 0;
-        while let Some(entry) = self.queue.claim(Claim::Local).await? {
+        while tried < DUE_MAX
+            && let Some(entry) = self.queue.claim(Claim::Local).await?
+        {
             Box::pin(self.deliver_entry(&entry, None)).await;
             tried += 1;
         }

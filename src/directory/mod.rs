@@ -6,6 +6,7 @@ pub mod event;
 pub mod filter;
 pub mod resolve;
 pub mod user;
+mod webhook_turn;
 
 use crate::auth::password::Passwords;
 use crate::clock::Clock;

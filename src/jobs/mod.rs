@@ -3,7 +3,10 @@
 //! A job is a name, a period and a function that says how much it did. Knows no protocol; whoever
 //! has something to do now and then adds a row to [`JOBS`].
 
+mod webhooks;
+
 use crate::cluster::lease::Leases;
+use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::mailstore::Mailstore;
 use crate::model::error::Result;
@@ -28,6 +31,8 @@ pub struct Context {
     pub mailstore: Mailstore,
     /// Users.
     pub directory: Directory,
+    /// Messages that arrive and leave.
+    pub delivery: Delivery,
     /// Which node runs what.
     pub leases: Leases,
 }
@@ -42,12 +47,20 @@ struct Job {
 
 /// The table.
 const JOBS: &[Job] = &[
+    Job { name: "local-mail", period: Duration::from_secs(10), step: deliver_due },
     Job { name: "deferred", period: Duration::from_secs(10), step: run_deferred },
     Job { name: "expire", period: Duration::from_secs(60), step: expire },
     Job { name: "purge-archive", period: Duration::from_secs(600), step: purge_archive },
     Job { name: "garbage", period: Duration::from_secs(900), step: collect_garbage },
     Job { name: "purge-users", period: Duration::from_secs(300), step: purge_users },
 ];
+
+fn deliver_due(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
+    Box::pin(async {
+        let done = Box::pin(ctx.delivery.deliver_due()).await?;
+        Ok(u64::try_from(done).unwrap_or(u64::MAX))
+    })
+}
 
 fn run_deferred(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
     Box::pin(async {
@@ -74,6 +87,7 @@ fn purge_users(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
 
 /// Starts all jobs of a node; they end when the tasks stop.
 pub fn start(ctx: &Context, tasks: &Tasks) {
+    webhooks::start(&ctx.directory, tasks);
     for job in JOBS {
         let (ctx, stopping) = (ctx.clone(), tasks.stopping());
         tasks.spawn("job", async move {

@@ -36,6 +36,12 @@ impl TlsAcceptor {
     }
 }
 
+/// Makes `ring` what TLS clients of the process use that were not told (rustls wants one chosen).
+pub fn install_provider() {
+    // Err: another node of this process has done it
+    let _already = rustls::crypto::ring::default_provider().install_default().is_err();
+}
+
 /// Files of a certificate chain and its key, PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
