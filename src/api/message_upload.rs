@@ -3,20 +3,19 @@
 
 use super::Context;
 use super::access::{Grant, Resource};
+use super::compose::{allowed_from, compose_on_pool, message_id, sender};
 use super::extract::Call;
 use super::params::{Params, Unknown};
 use super::problem::{Problem, ProblemView};
+use super::reference::{self, Reference, Referenced};
 use super::reply::{Answer, Reply};
 use super::upload_fields::{self, Composed};
-use crate::codec::mime::build::{Draft, compose};
 use crate::mailstore::append::NewMessage;
-use crate::model::address::EmailAddress;
 use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagSet};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::limits::MESSAGE_OCTETS_MAX;
 use crate::model::mailbox::Mailbox;
-use crate::model::structure::NamedAddress;
 use crate::model::uid::{Uid, UidSet};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -65,11 +64,14 @@ struct Upload {
     internal_date: i64,
     meta: Option<String>,
     previous: Option<(Option<MailboxId>, Uid)>,
+    reference: Option<Reference>,
 }
 
 impl Upload {
     fn read(params: &mut Params, now_ms: i64) -> Self {
-        let is_draft = params.boolean("draft").or(false);
+        let reference = reference::read(params, true);
+        // what answers a message is written before it is sent
+        let is_draft = params.boolean("draft").or(false) || reference.is_some();
         let mut bits = if is_draft { Flag::Draft.bit() } else { 0 };
         if !params.boolean("unseen").or(false) {
             bits |= Flag::Seen.bit();
@@ -77,7 +79,7 @@ impl Upload {
         if params.boolean("flagged").or(false) {
             bits |= Flag::Flagged.bit();
         }
-        params.not_supported_yet(&["files", "reference", "bimi"]);
+        params.not_supported_yet(&["files", "bimi"]);
         let internal_date = params.date("date").or(now_ms);
         let raw = read_raw(params);
         // the fields are read in any case: they are allowed beside a raw message, which wins
@@ -89,6 +91,7 @@ impl Upload {
             internal_date,
             meta: params.json("metaData").optional(),
             previous: upload_fields::previous(params),
+            reference,
         }
     }
 }
@@ -174,11 +177,15 @@ async fn load_mailbox(ctx: &Context, user: UserId, id: MailboxId) -> Result<Mail
 /// The octets to store.
 async fn content(ctx: &Context, user: UserId, upload: &mut Upload) -> Result<Bytes, Problem> {
     let sender = sender(ctx, user).await?;
+    let referenced = load_reference(ctx, user, upload).await?;
     let octets = match &mut upload.source {
         Source::Raw(raw) => normalise(std::mem::take(raw)),
         Source::Composed(composed) if composed.is_empty() && !upload.is_draft => Bytes::new(),
         Source::Composed(composed) => {
             let mut draft = std::mem::take(&mut composed.draft);
+            if let Some(referenced) = referenced {
+                referenced.apply(&mut draft, &sender);
+            }
             draft.from = Some(allowed_from(draft.from.take(), &sender, upload.is_draft));
             draft.date_ms = upload.internal_date;
             draft.message_id = message_id(&draft);
@@ -194,6 +201,17 @@ async fn content(ctx: &Context, user: UserId, upload: &mut Upload) -> Result<Byt
         return Err(Problem::invalid("attachments", reason));
     }
     Ok(octets)
+}
+
+async fn load_reference(
+    ctx: &Context,
+    user: UserId,
+    upload: &Upload,
+) -> Result<Option<Referenced>, Problem> {
+    match &upload.reference {
+        Some(reference) => reference.load(&ctx.mailstore, user).await,
+        None => Ok(None),
+    }
 }
 
 /// Bare line feeds become CRLF; a message that has none is stored as it came.
@@ -215,71 +233,6 @@ fn normalise(raw: Bytes) -> Bytes {
     lines.into()
 }
 
-/// Who the user is in a From field, and which addresses he may write there.
-struct Sender {
-    own: NamedAddress,
-    /// Lookup forms; `*@domain` is every address of a domain.
-    allowed: Vec<String>,
-}
-
-impl Sender {
-    fn may_send_from(&self, address: &str) -> bool {
-        let Ok(address) = EmailAddress::new(address) else { return false };
-        let form = address.lookup_form();
-        let any = format!("*@{}", address.domain());
-        self.allowed.iter().any(|allowed| *allowed == form || *allowed == any)
-    }
-}
-
-/// Who the user is; `NotFound` or 403 `UserDisabled`.
-async fn sender(ctx: &Context, user: UserId) -> Result<Sender, Problem> {
-    let profile = ctx.directory.load_user(user).await?;
-    if profile.user.disabled {
-        let text = "This user is disabled";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "UserDisabled", text));
-    }
-    let entries = ctx.directory.list_addresses(user).await?;
-    let form = |address: &String| match EmailAddress::new(address) {
-        Ok(address) => address.lookup_form(),
-        Err(_) => address.to_lowercase(),
-    };
-    let mut allowed: Vec<String> = entries.iter().map(|entry| entry.lookup.clone()).collect();
-    allowed.extend(profile.from_whitelist.iter().map(form));
-    allowed.push(form(&profile.user.address));
-    let main = entries.iter().find(|entry| entry.address == profile.user.address);
-    let name = main.map(|entry| entry.name.clone()).filter(|name| !name.is_empty());
-    let name = name.unwrap_or(profile.name);
-    Ok(Sender { own: NamedAddress { name, address: profile.user.address }, allowed })
-}
-
-/// The given From, unless a draft's is none of the user's own; else the user's.
-fn allowed_from(given: Option<NamedAddress>, sender: &Sender, is_draft: bool) -> NamedAddress {
-    match given {
-        None => sender.own.clone(),
-        Some(from) => {
-            if !is_draft || sender.may_send_from(&from.address) {
-                return from;
-            }
-            NamedAddress { name: from.name, address: sender.own.address.clone() }
-        }
-    }
-}
-
-fn message_id(draft: &Draft) -> String {
-    let address = draft.from.as_ref().map(|from| from.address.as_str()).unwrap_or_default();
-    let domain = address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
-    let domain = idna::domain_to_ascii(domain).ok().filter(|domain| !domain.is_empty());
-    let random: u128 = rand::random();
-    format!("{random:032x}@{}", domain.as_deref().unwrap_or("localhost"))
-}
-
-/// Encoding tens of megabytes is not for the threads that serve sockets.
-async fn compose_on_pool(draft: Draft) -> Result<Bytes> {
-    let composed = tokio::task::spawn_blocking(move || compose(draft)).await;
-    let octets = composed.map_err(|error| Error::internal("composing a message", error))??;
-    Ok(octets.into())
-}
-
 async fn store(
     ctx: &Context,
     user: UserId,
@@ -294,7 +247,7 @@ async fn store(
         flags: upload.flags.clone(),
         internal_date: upload.internal_date,
         meta: upload.meta.clone(),
-        info: None,
+        info: upload.reference.as_ref().map(Reference::info),
     };
     let appended = ctx.mailstore.append(user, mailbox.id, vec![message]).await?;
     let appended = appended
@@ -317,37 +270,11 @@ async fn delete_previous(
 mod tests {
     use super::*;
 
-    fn named(address: &str) -> NamedAddress {
-        NamedAddress { name: "N".into(), address: address.into() }
-    }
-
     #[test]
     fn bare_line_feeds_become_line_ends() {
         let normal = |raw: &'static [u8]| normalise(Bytes::from_static(raw));
         assert_eq!(normal(b"\na\nb\r\n\n"), "\r\na\r\nb\r\n\r\n");
         assert_eq!(normal(b"a\r\n\r\nb"), "a\r\n\r\nb");
         assert_eq!(normal(b""), "");
-    }
-
-    #[test]
-    fn drafts_are_from_the_user() {
-        let allowed = vec!["anna@example.com".into(), "*@example.org".into()];
-        let sender = Sender { own: named("anna@example.com"), allowed };
-        let from =
-            |given: &str, is_draft| allowed_from(Some(named(given)), &sender, is_draft).address;
-        assert_eq!(from("An.Na+x@example.com", true), "An.Na+x@example.com");
-        assert_eq!(from("any@example.org", true), "any@example.org");
-        assert_eq!(from("eve@example.net", true), "anna@example.com");
-        assert_eq!(from("eve@example.net", false), "eve@example.net");
-        assert_eq!(allowed_from(None, &sender, false), sender.own);
-    }
-
-    #[test]
-    fn message_ids_have_the_senders_domain() {
-        let id =
-            |address: &str| message_id(&Draft { from: Some(named(address)), ..Draft::default() });
-        assert!(id("a@bücher.example").ends_with("@xn--bcher-kva.example"));
-        assert!(id("").ends_with("@localhost"));
-        assert_ne!(id("a@b"), id("a@b"));
     }
 }

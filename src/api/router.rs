@@ -3,8 +3,8 @@
 use super::body::BodyBudget;
 use super::{
     Context, addresses, authentication, autoreplies, filters, health, mailboxes, message_source,
-    message_update, message_upload, messages, middleware, openapi, user_maintenance, users,
-    webhooks,
+    message_update, message_upload, messages, middleware, openapi, outbound, submit,
+    user_maintenance, users, webhooks,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -46,6 +46,10 @@ fn rules_and_hooks() -> OpenApiRouter<Context> {
         .routes(routes!(filters::list, filters::create))
         .routes(routes!(filters::show, filters::update, filters::delete))
         .routes(routes!(autoreplies::show, autoreplies::update, autoreplies::delete))
+        .routes(routes!(submit::submit))
+        .routes(routes!(outbound::submit_draft))
+        .routes(routes!(outbound::forward))
+        .routes(routes!(outbound::cancel))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::delete))
 }

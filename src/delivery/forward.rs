@@ -7,13 +7,17 @@ use super::Delivery;
 use super::accept::{Arrival, Recipient};
 use super::send::Letter;
 use super::trace;
+use crate::codec::mime::header;
 use crate::model::address::EmailAddress;
 use crate::model::error::{Error, Result};
+use crate::model::id::UserId;
 use crate::model::message::TimeMs;
-use crate::model::queue::{QueueId, Reason};
+use crate::model::queue::{Entry, QueueId, Reason};
 use crate::model::target::{ForwardTarget, TargetKind};
 use crate::model::user::User;
-use crate::storage::rate_limits;
+use crate::storage::field::new_id;
+use crate::storage::{rate_limits, users};
+use bytes::Bytes;
 
 /// Received lines of a message that is not forwarded any more.
 const HOPS_MAX: usize = 30;
@@ -67,6 +71,48 @@ impl Delivery {
             recipients: targets.iter().filter_map(via).collect(),
         };
         self.send(letter).await.map(|_| ())
+    }
+
+    /// Sends a stored message on; its sender stays the one it came from. Counted like any other.
+    ///
+    /// # Errors
+    /// `NotFound` user, `Throttled`, `Unavailable`; nothing is sent then.
+    pub async fn forward_stored(
+        &self,
+        user: UserId,
+        prefix: &[u8],
+        content: Bytes,
+        targets: &[ForwardTarget],
+    ) -> Result<Vec<Entry>> {
+        let user = users::load(&self.storage, user).await?.profile.user;
+        self.count_forwards(&user, targets.len()).await?;
+        let own = EmailAddress::new(&user.address).ok();
+        let sender = match header::first(prefix, "return-path").map(header::unfold) {
+            // RFC 5321 §4.4: `<>` is the null path
+            Some(path) => {
+                let path = String::from_utf8_lossy(&path);
+                EmailAddress::new(path.trim_matches(['<', '>'])).ok()
+            }
+            None => own.clone(),
+        };
+        let via = |target: &ForwardTarget| match target.kind {
+            TargetKind::Mail => Some((EmailAddress::new(&target.value).ok()?, None)),
+            TargetKind::Relay | TargetKind::Http => Some((own.clone()?, Some(target.clone()))),
+        };
+        let mut lines = format!("X-Eider-Seen: {}\r\n", self.mark(user.id).await?).into_bytes();
+        let kept = header::without(prefix, &["return-path", "delivered-to"]);
+        lines.extend_from_slice(kept.as_deref().unwrap_or(prefix));
+        let letter = Letter {
+            queue_id: new_id(),
+            user: Some(user.id),
+            reason: Reason::Forward,
+            sender,
+            prepared: self.mailstore.prepare(content).await?,
+            lines,
+            due_ms: self.clock.now_ms(),
+            recipients: targets.iter().filter_map(via).collect(),
+        };
+        self.send(letter).await
     }
 
     /// Counts against the user's limit of 24 hours, shared by all nodes.

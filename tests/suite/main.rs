@@ -23,6 +23,7 @@ mod local;
 mod pop3;
 mod pop3_judges;
 mod resync;
+mod rules;
 mod scale;
 mod sessions;
 mod tls;
