@@ -51,8 +51,8 @@ pub mod url_keys;
 pub mod usage;
 pub mod users;
 pub mod watch;
-pub mod wire_forms;
 pub mod webhooks;
+pub mod wire_forms;
 
 #[cfg(test)]
 mod explain_tests;
