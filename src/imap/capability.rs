@@ -12,6 +12,10 @@ const EXTENSIONS: &str = "IDLE NAMESPACE UNSELECT CHILDREN SPECIAL-USE UIDPLUS M
 const MESSAGES: &str = "MULTIAPPEND CATENATE URLAUTH URL-PARTIAL REPLACE PREVIEW";
 /// How a session is kept up to date.
 const UPDATES: &str = "CONDSTORE QRESYNC UIDONLY INPROGRESS";
+/// What there is about mailboxes: names, rights, annotations, quota.
+const MAILBOXES: &str = "ACL RIGHTS=texk METADATA METADATA-SERVER LIST-METADATA LIST-MYRIGHTS \
+     QUOTA QUOTASET QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX CREATE-SPECIAL-USE XLIST \
+     OBJECTID";
 
 /// The names, separated by spaces.
 pub fn capabilities(session: &Session) -> String {
@@ -36,7 +40,7 @@ pub fn capabilities(session: &Session) -> String {
             names.push_str(" COMPRESS=DEFLATE");
         }
     }
-    for more in [EXTENSIONS, MESSAGES, UPDATES] {
+    for more in [EXTENSIONS, MESSAGES, UPDATES, MAILBOXES] {
         names.push(' ');
         names.push_str(more);
     }

@@ -56,6 +56,10 @@ impl After {
             | Command::Unsubscribe(_)
             | Command::List(_)
             | Command::Lsub { .. }
+            | Command::Xlist { .. }
+            | Command::Acl(_)
+            | Command::Metadata(_)
+            | Command::Quota(_)
             | Command::Namespace
             | Command::Status { .. }
             | Command::GenUrlAuth(_)
@@ -138,6 +142,10 @@ impl Session {
             Command::Unsubscribe(mailbox) => self.subscribe(&mailbox, false).await,
             Command::List(list) => self.list(&list).await,
             Command::Lsub { reference, pattern } => self.lsub(&reference, &pattern).await,
+            Command::Xlist { reference, pattern } => self.xlist(&reference, &pattern).await,
+            Command::Acl(acl) => self.acl(acl).await,
+            Command::Metadata(metadata) => self.metadata(metadata).await,
+            Command::Quota(quota) => self.quota(quota).await,
             Command::Namespace => self.namespace(),
             Command::Status { mailbox, items } => self.status(&mailbox, &items).await,
             Command::Append(append) => self.append(append).await,

@@ -36,15 +36,25 @@ impl Session {
         let special_use = match special_use {
             [] => None,
             [one] => match SpecialUse::from_name(one) {
+                // RFC 6154 §2: these two stand for searches over all mailboxes, not for one of them
+                None | Some(SpecialUse::All | SpecialUse::Flagged) => return Err(unusable()),
                 Some(known) => Some(known),
-                None => return Err(unusable()),
             },
             _ => return Err(unusable()),
         };
         let (owner, name) = self.new_name(&name).await?;
         self.create_parents(owner, &name).await?;
-        self.context.mailstore.create_mailbox(owner, new_mailbox(name, special_use)).await?;
-        Ok(Reply::ok("Created"))
+        let new = new_mailbox(name, special_use);
+        let created = match self.context.mailstore.create_mailbox(owner, new).await {
+            // RFC 9208 §4.3: MAILBOX is a resource with a limit
+            Err(Error::LimitReached { limit }) => {
+                let text = format!("At most {limit}");
+                return Err(Reply::no(ResponseCode::OverQuota, text).into());
+            }
+            created => created?,
+        };
+        // RFC 8474 §4.1
+        Ok(Reply::ok("Created").with(ResponseCode::MailboxId(created.id.to_string())))
     }
 
     /// Whose mailbox a new name will be, and its name there. RFC 4314 §4: below another user's

@@ -3,6 +3,7 @@
 //! Grammar is in `codec::imap`; here is what the commands do. A session is one task that owns its
 //! connection; it reads a command, runs it, writes its answer, and reads the next.
 
+mod acl;
 mod append;
 mod assemble;
 mod capability;
@@ -20,7 +21,10 @@ mod literals;
 mod login;
 mod mailbox;
 mod message_set;
+mod metadata;
+mod names;
 mod progress;
+mod quota;
 mod replace;
 mod reply;
 mod resync;

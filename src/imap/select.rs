@@ -88,6 +88,8 @@ impl Session {
             (ResponseCode::UidValidity(state.uid_validity), "UIDs valid"),
             (ResponseCode::UidNext(state.uid_next), "Predicted next UID"),
             (ResponseCode::HighestModSeq(state.mod_seq.max(1)), "Highest"),
+            // RFC 8474 §4.2
+            (ResponseCode::MailboxId(mailbox.id.to_string()), "Mailbox id"),
         ];
         for (code, text) in codes {
             self.untagged_ok(Some(&code), text);

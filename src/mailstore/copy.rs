@@ -122,8 +122,8 @@ impl Mailstore {
         let after = bumped.ok_or(Error::NotFound { what: "mailbox" })?;
         // Before the long part, so that what collides with it waits instead of undoing it
         let used = usage::add(storage, session, user, octets).await?;
-        if used.is_some_and(|used| used.is_over()) {
-            return Err(Error::OverQuota);
+        if let Some(used) = used {
+            usage::check(storage, session, user, &used, uids.len()).await?;
         }
         let retention_ms = used.map_or(0, |used| used.retention_ms);
         let place = Target { flags, ..self.target(&after, retention_ms) };

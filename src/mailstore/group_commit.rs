@@ -224,8 +224,8 @@ impl Mailstore {
         let first_uid = after.uid_next.checked_sub(bump.uids).filter(|uid| *uid > 0);
         let first_uid = first_uid.ok_or(Error::LimitReached { limit: "2^32 UIDs".into() })?;
         let used = usage::add(storage, session, user, bump.octets).await?;
-        if used.is_some_and(|used| used.is_over()) {
-            return Err(Error::OverQuota);
+        if let Some(used) = used {
+            usage::check(storage, session, user, &used, 0).await?;
         }
         let threads = self.assign_threads(session, user, jobs).await?;
         let now_ms = self.clock().now_ms();

@@ -16,7 +16,7 @@ use crate::storage::field::new_id;
 use crate::storage::mailboxes::{self, Settings};
 use crate::storage::transaction::{self, Session};
 use crate::storage::{
-    contents, deferred, mailbox_counters, subscriptions, threads, url_keys, usage,
+    contents, deferred, mailbox_counters, metadata, shares, subscriptions, threads, url_keys, usage,
 };
 use std::collections::HashSet;
 
@@ -53,7 +53,7 @@ impl NewMailbox {
         }
     }
 
-    fn into_mailbox(self, user: UserId, uid_validity: UidValidity) -> Mailbox {
+    fn into_mailbox(self, user: UserId, uid_validity: UidValidity, acl: Acl) -> Mailbox {
         Mailbox {
             id: new_id(),
             user,
@@ -68,7 +68,7 @@ impl NewMailbox {
             encrypt_messages: self.encrypt_messages,
             retention_ms: self.retention_ms,
             keywords: Vec::new(),
-            acl: Acl::default(),
+            acl,
         }
     }
 }
@@ -131,7 +131,13 @@ impl Mailstore {
         let name = new.name.clone();
         let subscribed_before = subscriptions::exists(self.storage(), user, &name).await?;
         let new = NewMailbox { subscribed: new.subscribed || subscribed_before, ..new };
-        let created = self.create_mailboxes(user, vec![new]).await?;
+        // RFC 4314 leaves it to us: what is below a shared mailbox is shared alike
+        let parent = match name.parent() {
+            Some(parent) => mailboxes::find_by_name(self.storage(), user, &parent).await?,
+            None => None,
+        };
+        let acl = parent.map(|parent| parent.acl).unwrap_or_default();
+        let created = self.create_mailboxes(user, vec![new], &acl).await?;
         if subscribed_before {
             subscriptions::delete(self.storage(), user, &name).await?;
         }
@@ -149,10 +155,15 @@ impl Mailstore {
             let mailbox = NewMailbox::new(MailboxName::new(name)?);
             new.push(NewMailbox { special_use: Some(special_use), ..mailbox });
         }
-        self.create_mailboxes(user, new).await.map(drop)
+        self.create_mailboxes(user, new, &Acl::default()).await.map(drop)
     }
 
-    async fn create_mailboxes(&self, user: UserId, new: Vec<NewMailbox>) -> Result<Vec<Mailbox>> {
+    async fn create_mailboxes(
+        &self,
+        user: UserId,
+        new: Vec<NewMailbox>,
+        acl: &Acl,
+    ) -> Result<Vec<Mailbox>> {
         let count = mailboxes::count(self.storage(), user).await?;
         if count + new.len() as u64 > MAILBOXES_MAX as u64 {
             return Err(Error::LimitReached { limit: format!("{MAILBOXES_MAX} mailboxes") });
@@ -162,11 +173,12 @@ impl Mailstore {
         let first = mailbox_counters::take(self.storage(), user, wanted, now_ms).await?;
         let mailboxes: Vec<Mailbox> = (first..)
             .zip(new)
-            .map(|(uid_validity, new)| new.into_mailbox(user, uid_validity))
+            .map(|(uid_validity, new)| new.into_mailbox(user, uid_validity, acl.clone()))
             .collect();
         transaction::run!(self.storage(), async |session| {
             for mailbox in &mailboxes {
                 mailboxes::insert(self.storage(), session, mailbox, now_ms).await?;
+                shares::insert_all(self.storage(), session, mailbox).await?;
             }
             let created: Vec<Change> =
                 mailboxes.iter().map(|mailbox| self.setting(mailbox, Kind::Create)).collect();
@@ -334,6 +346,8 @@ impl Mailstore {
         transaction::run!(storage, async |session| {
             let gone = mailboxes::delete(storage, session, user, mailbox).await?;
             let gone = gone.ok_or(Error::NotFound { what: "mailbox" })?;
+            shares::replace(storage, session, &gone, &Acl::default()).await?;
+            metadata::delete_of_mailbox(storage, session, user, mailbox).await?;
             let octets = i64::try_from(gone.counts.octets).unwrap_or(i64::MAX);
             usage::add(storage, session, user, -octets).await?;
             let gone = Mailbox { mod_seq: gone.mod_seq + 1, ..gone };
@@ -379,6 +393,15 @@ impl Mailstore {
         subscriptions::insert(self.storage(), user, name).await
     }
 
+    /// Subscribed names that have no own mailbox, or had none when they were subscribed, sorted. One
+    /// query.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn list_subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
+        subscriptions::list(self.storage(), user).await
+    }
+
     /// Subscribed names without a mailbox, sorted. Two queries.
     ///
     /// # Errors
@@ -414,6 +437,8 @@ impl Mailstore {
         deferred::delete_all(self.storage(), user).await?;
         subscriptions::delete_all(self.storage(), user).await?;
         url_keys::delete_all(self.storage(), user).await?;
+        shares::delete_all(self.storage(), user).await?;
+        metadata::delete_all(self.storage(), user).await?;
         mailbox_counters::delete(self.storage(), user).await
     }
 

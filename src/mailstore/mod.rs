@@ -1,5 +1,6 @@
 //! Mailboxes and messages with IMAP's promises.
 
+pub mod acl;
 pub mod append;
 pub mod archive;
 mod columns;
@@ -11,6 +12,7 @@ pub mod fetch;
 pub mod flags;
 mod group_commit;
 pub mod mailbox;
+pub mod metadata;
 pub mod quota;
 pub mod replace;
 pub mod retention;

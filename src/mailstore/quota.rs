@@ -1,4 +1,4 @@
-//! Octets a user may store (RFC 9208's STORAGE).
+//! What a user may store (RFC 9208's STORAGE, MESSAGE and MAILBOX).
 //!
 //! What is used is counted by the transactions that add and remove messages (`storage/usage.rs`),
 //! and an append or
@@ -9,7 +9,28 @@ use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
 pub use crate::storage::usage::Usage;
 
+/// What counts against a user's limits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QuotaCount {
+    /// Octets, and the limits.
+    pub usage: Usage,
+    /// Messages in all mailboxes.
+    pub messages: u64,
+    /// Mailboxes.
+    pub mailboxes: u64,
+}
+
 impl Mailstore {
+    /// Everything that counts against a user's limits. Two queries.
+    ///
+    /// # Errors
+    /// `NotFound` user, `Unavailable`.
+    pub async fn count_quota(&self, user: UserId) -> Result<QuotaCount> {
+        let usage = self.find_usage(user).await?;
+        let (mailboxes, messages) = crate::storage::usage::count(self.storage(), user).await?;
+        Ok(QuotaCount { usage, messages, mailboxes })
+    }
+
     /// What a user uses and may use. One round trip.
     ///
     /// # Errors

@@ -32,7 +32,13 @@ pub const KEYWORDS_MAX: usize = 1000;
 /// Octets of one keyword.
 pub const KEYWORD_OCTETS_MAX: usize = 255;
 /// Mailboxes of one user.
-pub const MAILBOXES_MAX: usize = 1500;
+pub const MAILBOXES_MAX: usize = 10_000;
+/// Octets of the value of an annotation (RFC 5464 §4.3); what a literal may have.
+pub const METADATA_VALUE_OCTETS_MAX: u64 = 64 * 1024;
+/// Annotations of one user on one mailbox, and of a mailbox for all.
+pub const METADATA_ENTRIES_MAX: u64 = 100;
+/// Entries of one mailbox's access control list.
+pub const ACL_ENTRIES_MAX: usize = 500;
 /// Levels of a mailbox name.
 pub const MAILBOX_LEVELS_MAX: usize = 128;
 /// Characters of one level of a mailbox name.

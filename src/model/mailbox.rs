@@ -90,6 +90,8 @@ pub enum SpecialUse {
     Drafts,
     /// `\Flagged`
     Flagged,
+    /// `\Important` (RFC 8457)
+    Important,
     /// `\Junk`
     Junk,
     /// `\Sent`
@@ -100,11 +102,12 @@ pub enum SpecialUse {
 
 impl SpecialUse {
     /// All attributes.
-    pub const EVERY: [Self; 7] = [
+    pub const EVERY: [Self; 8] = [
         Self::All,
         Self::Archive,
         Self::Drafts,
         Self::Flagged,
+        Self::Important,
         Self::Junk,
         Self::Sent,
         Self::Trash,
@@ -117,6 +120,7 @@ impl SpecialUse {
             Self::Archive => "\\Archive",
             Self::Drafts => "\\Drafts",
             Self::Flagged => "\\Flagged",
+            Self::Important => "\\Important",
             Self::Junk => "\\Junk",
             Self::Sent => "\\Sent",
             Self::Trash => "\\Trash",

@@ -8,6 +8,8 @@ use super::user::User;
 pub enum UserNumber {
     /// Octets allowed.
     Quota,
+    /// Messages allowed.
+    QuotaMessages,
     /// Milliseconds messages are kept.
     Retention,
     /// 0 (all is spam) to 100 (nothing is).
@@ -34,8 +36,9 @@ pub enum UserNumber {
 
 impl UserNumber {
     /// All of them.
-    pub const EVERY: [Self; 12] = [
+    pub const EVERY: [Self; 13] = [
         Self::Quota,
+        Self::QuotaMessages,
         Self::Retention,
         Self::SpamLevel,
         Self::Recipients,
@@ -53,6 +56,7 @@ impl UserNumber {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Quota => "quota",
+            Self::QuotaMessages => "quotaMessages",
             Self::Retention => "retention",
             Self::SpamLevel => "spamLevel",
             Self::Recipients => "recipients",

@@ -113,6 +113,29 @@ impl fmt::Display for Rights {
     }
 }
 
+/// What SETACL does to the rights of an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RightsChange {
+    /// `rights`
+    Replace(Rights),
+    /// `+rights`
+    Add(Rights),
+    /// `-rights`
+    Remove(Rights),
+}
+
+impl RightsChange {
+    /// The rights after the change.
+    #[must_use]
+    pub const fn apply(self, before: Rights) -> Rights {
+        match self {
+            Self::Replace(rights) => rights,
+            Self::Add(rights) => before.with(rights),
+            Self::Remove(rights) => before.without(rights),
+        }
+    }
+}
+
 /// Who is meant by an entry of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Who {

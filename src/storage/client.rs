@@ -141,6 +141,8 @@ collections! {
     attachments: "attachments",
     attachment_chunks: "attachment_chunks",
     changes: "changes",
+    metadata: "metadata",
+    shares: "shares",
     subscriptions: "subscriptions",
     settings: "settings",
     leases: "leases",

@@ -51,6 +51,14 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "subscriptions", keys: &[("user", 1), ("name", 1)], unique: true, ..PLAIN },
     // one key of a mailbox: two that make it at the same time get the same
     Index { collection: "url_keys", keys: &[("user", 1), ("mailbox", 1)], unique: true, ..PLAIN },
+    Index {
+        collection: "metadata",
+        keys: &[("user", 1), ("mailbox", 1), ("entry", 1)],
+        unique: true,
+        ..PLAIN
+    },
+    // what others share with a user
+    Index { collection: "shares", keys: &[("user", 1), ("mailbox", 1)], unique: true, ..PLAIN },
     // fetch and listing by UID
     Index {
         collection: "messages",

@@ -22,10 +22,11 @@
 use crate::model::error::Result;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::mailbox::{Mailbox, MailboxCounts, MailboxName, SpecialUse};
+use crate::model::rights::Acl;
 use crate::storage::Storage;
 use crate::storage::error::{exists, unreadable};
 use crate::storage::field::{date, get_count, get_id, get_int, get_u32, int, oid};
-use crate::storage::record::acl::read_acl;
+use crate::storage::record::acl::{read_acl, write_acl};
 use bson::{Bson, Document, doc};
 use mongodb::ClientSession;
 use mongodb::options::ReturnDocument;
@@ -242,6 +243,23 @@ pub async fn set(
     exists(update_returning(storage, session, user, mailbox, update).await, "mailbox")
 }
 
+/// Sets the list of a mailbox, in a transaction that began with [`bump`]. One round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn set_acl(
+    storage: &Storage,
+    session: &mut ClientSession,
+    user: UserId,
+    mailbox: MailboxId,
+    acl: &Acl,
+) -> Result<()> {
+    let filter = doc! { "_id": oid(mailbox), "user": oid(user) };
+    let update = doc! { "$set": { "acl": write_acl(acl) } };
+    storage.mailboxes().update_one(filter, update).session(session).await?;
+    Ok(())
+}
+
 /// Fields to [`set`]; `None` leaves as it is.
 #[derive(Clone, Default, Debug)]
 pub struct Settings {
@@ -295,6 +313,9 @@ fn record_of(mailbox: &Mailbox, created_ms: i64) -> Document {
     }
     if let Some(retention) = mailbox.retention_ms {
         record.insert("retention", int(retention));
+    }
+    if !mailbox.acl.0.is_empty() {
+        record.insert("acl", write_acl(&mailbox.acl));
     }
     record
 }

@@ -5,11 +5,11 @@
 //! is that writers of
 //! two mailboxes of one user conflict on the user's document and one of them is tried again.
 
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
 use crate::storage::Storage;
 use crate::storage::field::{get_count, oid};
-use bson::doc;
+use bson::{Document, doc};
 use mongodb::ClientSession;
 use mongodb::options::ReturnDocument;
 
@@ -22,6 +22,8 @@ pub struct Usage {
     pub quota_octets: Option<u64>,
     /// Milliseconds the user's messages are kept; 0: for ever.
     pub retention_ms: u64,
+    /// Messages allowed; `None`: no limit.
+    pub quota_messages: Option<u64>,
 }
 
 impl Usage {
@@ -31,10 +33,18 @@ impl Usage {
     }
 }
 
-fn usage_of(record: &bson::Document) -> Usage {
-    let quota_octets = Some(get_count(record, "quota")).filter(|quota| *quota > 0);
-    let retention_ms = get_count(record, "retention");
-    Usage { used_octets: get_count(record, "storageUsed"), quota_octets, retention_ms }
+fn projection() -> Document {
+    doc! { "storageUsed": 1, "quota": 1, "quotaMessages": 1, "retention": 1 }
+}
+
+fn usage_of(record: &Document) -> Usage {
+    let limit = |field| Some(get_count(record, field)).filter(|limit| *limit > 0);
+    Usage {
+        used_octets: get_count(record, "storageUsed"),
+        quota_octets: limit("quota"),
+        quota_messages: limit("quotaMessages"),
+        retention_ms: get_count(record, "retention"),
+    }
 }
 
 /// Adds to (or takes from) what a user uses, and returns it afterwards; `None` when there is no
@@ -52,7 +62,7 @@ pub async fn add(
     let after = storage
         .users()
         .find_one_and_update(doc! { "_id": oid(user) }, doc! { "$inc": { "storageUsed": octets } })
-        .projection(doc! { "storageUsed": 1, "quota": 1, "retention": 1 })
+        .projection(projection())
         .return_document(ReturnDocument::After)
         .session(session)
         .await?;
@@ -65,8 +75,7 @@ pub async fn add(
 /// `Unavailable`.
 pub async fn find(storage: &Storage, user: UserId) -> Result<Option<Usage>> {
     let users = storage.users();
-    let projection = doc! { "storageUsed": 1, "quota": 1, "retention": 1 };
-    let record = users.find_one(doc! { "_id": oid(user) }).projection(projection).await?;
+    let record = users.find_one(doc! { "_id": oid(user) }).projection(projection()).await?;
     Ok(record.as_ref().map(usage_of))
 }
 
@@ -82,4 +91,47 @@ pub async fn find_retention(
     let users = storage.users();
     let find = users.find_one(doc! { "_id": oid(user) }).projection(doc! { "retention": 1 });
     Ok(find.session(session).await?.map_or(0, |record| get_count(&record, "retention")))
+}
+
+/// Refuses what an addition has made too much, inside its transaction: `messages` come on top of
+/// those that the mailboxes count already. No round trip; two for a user with a limit of messages,
+/// whose mailboxes are summed (the write of [`add`] has put his writers in a row).
+///
+/// # Errors
+/// `OverQuota`, `Unavailable`.
+pub async fn check(
+    storage: &Storage,
+    session: &mut ClientSession,
+    user: UserId,
+    usage: &Usage,
+    messages: u64,
+) -> Result<()> {
+    if usage.is_over() {
+        return Err(Error::OverQuota);
+    }
+    let Some(limit) = usage.quota_messages else { return Ok(()) };
+    let mailboxes = storage.mailboxes();
+    let found = mailboxes.find(doc! { "user": oid(user) }).projection(doc! { "messages": 1 });
+    let mut cursor = found.session(&mut *session).await?;
+    let mut sum = messages;
+    while let Some(mailbox) = cursor.next(&mut *session).await.transpose()? {
+        sum = sum.saturating_add(get_count(&mailbox, "messages"));
+    }
+    if sum > limit { Err(Error::OverQuota) } else { Ok(()) }
+}
+
+/// A user's mailboxes and the messages in them. One query.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn count(storage: &Storage, user: UserId) -> Result<(u64, u64)> {
+    let mailboxes = storage.mailboxes();
+    let found = mailboxes.find(doc! { "user": oid(user) }).projection(doc! { "messages": 1 });
+    let mut cursor = found.batch_size(2000).await?;
+    let (mut count, mut messages) = (0u64, 0u64);
+    while cursor.advance().await? {
+        count += 1;
+        messages = messages.saturating_add(get_count(&cursor.deserialize_current()?, "messages"));
+    }
+    Ok((count, messages))
 }

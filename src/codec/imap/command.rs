@@ -1,10 +1,13 @@
 //! Commands (RFC 9051 §6) and the reading of them.
 
+use super::acl::{self, Acl};
 use super::append::{self, Append, Replace};
 use super::error::{ErrorKind, ParseError};
 use super::fetch::{self, Fetch};
 use super::lexer::{Lexer, Parse};
 use super::list::{self, List};
+use super::metadata::{self, Metadata};
+use super::quota::{self, Quota};
 use super::search::{self, Search};
 use super::select::{self, SelectParams};
 use super::sequence_set::{self, SequenceSet};
@@ -107,6 +110,19 @@ pub enum Command {
         mailbox: String,
         /// At least one.
         items: Vec<StatusItem>,
+    },
+    /// SETACL, DELETEACL, GETACL, LISTRIGHTS, MYRIGHTS (RFC 4314)
+    Acl(Acl),
+    /// GETMETADATA, SETMETADATA (RFC 5464)
+    Metadata(Metadata),
+    /// GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208)
+    Quota(Quota),
+    /// XLIST: LIST for clients that know the special uses of Gmail only
+    Xlist {
+        /// The reference name.
+        reference: String,
+        /// The pattern.
+        pattern: String,
     },
     /// APPEND
     Append(Append),
@@ -213,6 +229,12 @@ fn read_command(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
             lexer.space()?;
             read_uid(lexer)?
         }
+        "SETACL" | "DELETEACL" | "GETACL" | "LISTRIGHTS" | "MYRIGHTS" => {
+            Command::Acl(acl::read(lexer, name)?)
+        }
+        "GETMETADATA" => Command::Metadata(metadata::read_get(lexer)?),
+        "SETMETADATA" => Command::Metadata(metadata::read_set(lexer)?),
+        "GETQUOTA" | "GETQUOTAROOT" | "SETQUOTA" => Command::Quota(quota::read(lexer, name)?),
         name => {
             if !WITH_ARGUMENTS.contains(&name) {
                 return Err(ErrorKind::UnknownCommand);
@@ -224,7 +246,7 @@ fn read_command(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
 }
 
 /// Commands that [`read_arguments`] reads.
-const WITH_ARGUMENTS: [&str; 16] = [
+const WITH_ARGUMENTS: [&str; 17] = [
     "COMPRESS",
     "ID",
     "AUTHENTICATE",
@@ -238,6 +260,7 @@ const WITH_ARGUMENTS: [&str; 16] = [
     "SUBSCRIBE",
     "UNSUBSCRIBE",
     "LSUB",
+    "XLIST",
     "STATUS",
     "COPY",
     "MOVE",
@@ -290,6 +313,11 @@ fn read_arguments(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
             let reference = lexer.mailbox()?;
             lexer.space()?;
             Command::Lsub { reference, pattern: lexer.list_mailbox()? }
+        }
+        "XLIST" => {
+            let reference = lexer.mailbox()?;
+            lexer.space()?;
+            Command::Xlist { reference, pattern: lexer.list_mailbox()? }
         }
         // status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"
         "STATUS" => {

@@ -2,6 +2,7 @@
 
 use super::error::ErrorKind;
 use super::lexer::{Lexer, Parse};
+use super::metadata;
 use super::status::{self, StatusItem};
 
 /// LIST as asked for.
@@ -43,6 +44,10 @@ pub struct ListReturn {
     pub special_use: bool,
     /// `STATUS (...)`; empty: not asked for.
     pub status: Vec<StatusItem>,
+    /// `MYRIGHTS` (RFC 8440)
+    pub my_rights: bool,
+    /// `METADATA (...)` (RFC 9590): entries; empty: not asked for.
+    pub metadata: Vec<String>,
 }
 
 /// `list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]`, from
@@ -109,6 +114,11 @@ fn read_returns(lexer: &mut Lexer<'_>) -> Parse<ListReturn> {
             "STATUS" => {
                 lexer.space()?;
                 returns.status = status::read_items(lexer)?;
+            }
+            "MYRIGHTS" => returns.my_rights = true,
+            "METADATA" => {
+                lexer.space()?;
+                returns.metadata = metadata::read_entries(lexer)?;
             }
             _ => return Err(ErrorKind::Syntax("a return option")),
         }

@@ -163,6 +163,29 @@ impl Pattern {
         self.items.last() == Some(&Item::AnyInLevel)
     }
 
+    /// The name up to the first wildcard.
+    pub fn literal_start(&self) -> String {
+        let literal = self.items.iter().map_while(|item| match item {
+            Item::Char(c) => Some(*c),
+            Item::Any | Item::AnyInLevel => None,
+        });
+        literal.collect()
+    }
+
+    /// Whether the pattern can match the name or one below it.
+    pub fn reaches(&self, name: &str) -> bool {
+        let mut names = name.chars();
+        for item in &self.items {
+            match (item, names.next()) {
+                (Item::Char(wanted), Some(c)) if *wanted == c => {}
+                (Item::Char(_), Some(_)) => return false,
+                // a wildcard may stand for the rest
+                _ => return true,
+            }
+        }
+        names.next().is_none()
+    }
+
     /// Whether the name matches. The first level INBOX is the same in any case. Takes time
     /// proportional to the
     /// product of the lengths at most: all positions in the pattern that could be reached are
@@ -260,6 +283,10 @@ mod tests {
         assert!(!matches("inbo", "INBOX") && !matches("A", "a") && matches("é%", "éa"));
         assert!(!matches("", "a") && matches("/a", "a"));
         assert!(Pattern::new("a/", "b").matches("a/b") && Pattern::new("", "a%").ends_in_level());
+        let reaches = |pattern: &str| Pattern::new("", pattern).reaches("ab");
+        assert!(reaches("*") && reaches("%c") && reaches("ab/c") && reaches("ab"));
+        assert!(!reaches("a") && !reaches("b*") && reaches("a%/x") && !reaches("INBOX"));
+        assert_eq!(Pattern::new("a/", "b%").literal_start(), "a/b");
         assert!(!Pattern::new("", "ab").has_wildcards() && Pattern::new("a/", "%").matches("a/b"));
         // exponential for a matcher that tries all ways
         let pattern = "*a".repeat(500) + "b";

@@ -3,6 +3,7 @@
 //! [`framing`] finds where a command ends, [`command::parse`] reads its grammar, [`response`]
 //! writes answers.
 
+pub mod acl;
 pub mod append;
 pub mod command;
 pub mod command_table;
@@ -15,6 +16,8 @@ pub mod gmail;
 pub mod lexer;
 pub mod list;
 pub mod mailbox_name;
+pub mod metadata;
+pub mod quota;
 pub mod response;
 pub mod response_code;
 #[cfg(test)]

@@ -38,17 +38,40 @@ impl Condition {
     }
 }
 
-/// One line of LIST or LSUB.
+/// The command a list answers.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum ListKind {
+    /// LIST
+    #[default]
+    List,
+    /// LSUB
+    Lsub,
+    /// XLIST
+    Xlist,
+}
+
+impl ListKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::List => "LIST",
+            Self::Lsub => "LSUB",
+            Self::Xlist => "XLIST",
+        }
+    }
+}
+
+/// One line of LIST, LSUB or XLIST.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct ListLine<'a> {
-    /// LSUB instead of LIST.
-    pub lsub: bool,
+    /// LIST, LSUB or XLIST.
+    pub kind: ListKind,
     /// Attributes with their backslashes.
     pub attributes: &'a [&'a str],
     /// The name in Unicode.
     pub name: &'a str,
-    /// `("CHILDINFO" ("SUBSCRIBED"))` (RFC 5258 §3.5).
-    pub child_info_subscribed: bool,
+    /// `("CHILDINFO" ("SUBSCRIBED"))`: the selection options that names below meet (RFC 5258
+    /// §3.5).
+    pub child_info: &'a [&'a str],
     /// `("OLDNAME" (...))` (RFC 9051 §6.3.9.7).
     pub old_name: Option<&'a str>,
 }
@@ -260,9 +283,10 @@ impl<'a> Writer<'a> {
         self.raw(b")").end_line()
     }
 
-    /// `* NAMESPACE (("" "/")) NIL NIL` (RFC 9051 §7.3.5): one personal namespace.
+    /// `* NAMESPACE (("" "/")) (("Other Users/" "/")) NIL` (RFC 9051 §7.3.5): own mailboxes, and
+    /// those of others.
     pub fn namespace(&mut self) -> &mut Self {
-        self.raw(b"* NAMESPACE ((\"\" \"/\")) NIL NIL").end_line()
+        self.raw(b"* NAMESPACE ((\"\" \"/\")) ((\"Other Users/\" \"/\")) NIL").end_line()
     }
 
     /// `* n EXISTS`
@@ -307,15 +331,18 @@ impl<'a> Writer<'a> {
 
     /// `* LIST (...) "/" name` (RFC 9051 §7.3.1)
     pub fn list(&mut self, line: &ListLine<'_>) -> &mut Self {
-        self.raw(if line.lsub { b"* LSUB " } else { b"* LIST " });
+        self.raw(b"* ").text(line.kind.name()).raw(b" ");
         self.list_of(line.attributes.iter().copied()).raw(b" \"/\" ").mailbox(line.name);
-        if line.child_info_subscribed || line.old_name.is_some() {
+        let has_child_info = !line.child_info.is_empty();
+        if has_child_info || line.old_name.is_some() {
             self.raw(b" (");
-            if line.child_info_subscribed {
-                self.raw(b"\"CHILDINFO\" (\"SUBSCRIBED\")");
+            if has_child_info {
+                let options = line.child_info.iter().map(|option| format!("\"{option}\""));
+                let options: Vec<String> = options.collect();
+                self.raw(b"\"CHILDINFO\" ").list_of(options.iter().map(String::as_str));
             }
             if let Some(old_name) = line.old_name {
-                self.raw(if line.child_info_subscribed { b" " } else { b"" });
+                self.raw(if has_child_info { b" " } else { b"" });
                 self.raw(b"\"OLDNAME\" (").mailbox(old_name).raw(b")");
             }
             self.raw(b")");
@@ -323,9 +350,10 @@ impl<'a> Writer<'a> {
         self.end_line()
     }
 
-    /// `* LIST (\Noselect) "/" ""`: the answer to an empty pattern (RFC 9051 §6.3.9).
-    pub fn list_root(&mut self) -> &mut Self {
-        self.raw(b"* LIST (\\Noselect) \"/\" \"\"").end_line()
+    /// `* LIST (\Noselect) "/" ""`: the answer to an empty pattern, with the root of the reference
+    /// (RFC 9051 §6.3.9).
+    pub fn list_root(&mut self, kind: ListKind, root: &str) -> &mut Self {
+        self.raw(b"* ").text(kind.name()).raw(b" (\\Noselect) \"/\" ").mailbox(root).end_line()
     }
 
     /// `* STATUS name (...)`

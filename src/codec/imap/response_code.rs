@@ -98,6 +98,12 @@ pub enum ResponseCode {
     BadUrl(String),
     /// `URLMECH INTERNAL` (RFC 4467 §6.3)
     UrlMech,
+    /// `METADATA LONGENTRIES n` (RFC 5464 §4.2.1)
+    MetadataLongEntries(u64),
+    /// `METADATA MAXSIZE n` (RFC 5464 §4.3)
+    MetadataMaxSize(u64),
+    /// `METADATA TOOMANY` (RFC 5464 §4.3)
+    MetadataTooMany,
 }
 
 impl Writer<'_> {
@@ -138,6 +144,9 @@ impl Writer<'_> {
             // resp-text-code ends at the bracket (RFC 9051 §9)
             Code::BadUrl(url) if url.contains([']', '\r', '\n']) => self.text("BADURL"),
             Code::BadUrl(url) => self.raw(b"BADURL ").string(url.as_bytes()),
+            Code::MetadataLongEntries(octets) | Code::MetadataMaxSize(octets) => {
+                self.text(code.name()).raw(b" ").number(*octets)
+            }
             plain => self.text(plain.name()),
         }
     }
@@ -193,6 +202,9 @@ impl ResponseCode {
             Self::UseAttr => "USEATTR",
             Self::BadUrl(_) => "BADURL",
             Self::UrlMech => "URLMECH INTERNAL",
+            Self::MetadataLongEntries(_) => "METADATA LONGENTRIES",
+            Self::MetadataMaxSize(_) => "METADATA MAXSIZE",
+            Self::MetadataTooMany => "METADATA TOOMANY",
         }
     }
 }

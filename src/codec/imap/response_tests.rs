@@ -119,7 +119,7 @@ fn mailbox_lines() {
     let list = ListLine {
         attributes: &["\\Subscribed", "\\HasNoChildren"],
         name: "a b",
-        child_info_subscribed: true,
+        child_info: &["SUBSCRIBED"],
         old_name: Some("c"),
         ..ListLine::default()
     };

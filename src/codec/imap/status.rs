@@ -26,11 +26,13 @@ pub enum StatusItem {
     AppendLimit,
     /// `MAILBOXID` (RFC 8474)
     MailboxId,
+    /// `DELETED-STORAGE` (RFC 9208 §4.1.4)
+    DeletedStorage,
 }
 
 impl StatusItem {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
@@ -41,6 +43,7 @@ impl StatusItem {
         Self::HighestModSeq,
         Self::AppendLimit,
         Self::MailboxId,
+        Self::DeletedStorage,
     ];
 
     /// The name on the wire.
@@ -56,6 +59,7 @@ impl StatusItem {
             Self::HighestModSeq => "HIGHESTMODSEQ",
             Self::AppendLimit => "APPENDLIMIT",
             Self::MailboxId => "MAILBOXID",
+            Self::DeletedStorage => "DELETED-STORAGE",
         }
     }
 }
