@@ -11,5 +11,7 @@ SECANTUS_ROOT="$EIDER_CACHE/secantus-$SECANTUS_VERSION"
 export EIDER_SECANTUSD="${EIDER_SECANTUSD:-$SECANTUS_ROOT/bin/secantusd-rs}"
 NODE_TOOLS="$EIDER_CACHE/node"
 export NODE_PATH="$NODE_TOOLS/node_modules"
+PYTHON_TOOLS="$EIDER_CACHE/python"
+export EIDER_TEST_PYTHON="$PYTHON_TOOLS/bin/python"
 SPAMASSASSIN="$EIDER_CACHE/spamassassin"
 say() { printf '== %s\n' "$*"; }

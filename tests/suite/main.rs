@@ -15,6 +15,7 @@ mod cluster;
 mod corpus;
 mod faults;
 mod imap;
+mod imap_clients;
 mod isolation;
 mod journeys;
 mod judges;
