@@ -1,5 +1,6 @@
 //! Bytes to nouns and back: pure, total, never panics.
 
+pub mod collation;
 pub mod imap;
 pub mod mime;
 pub mod pop3;

@@ -66,6 +66,11 @@ impl After {
             | Command::UrlFetch(_)
             | Command::ResetKey(_)
             | Command::Search(_)
+            | Command::Esearch(_)
+            | Command::Thread(_)
+            | Command::CancelUpdate(_)
+            | Command::Language(_)
+            | Command::Comparator(_)
             | Command::Fetch(_) => Self::View,
         }
     }
@@ -159,6 +164,11 @@ impl Session {
             Command::Expunge => self.expunge(None).await,
             Command::UidExpunge(set) => self.expunge(Some(&set)).await,
             Command::Search(search) => self.search(tag, &search).await,
+            Command::Esearch(search) => self.esearch(tag, &search).await,
+            Command::Thread(thread) => self.thread(tag, &thread).await,
+            Command::CancelUpdate(tags) => self.cancel_update(&tags),
+            Command::Language(ranges) => self.language(&ranges),
+            Command::Comparator(orders) => self.comparator(&orders),
             Command::Fetch(fetch) => self.fetch(&fetch).await,
             Command::Store(store) => self.store(&store).await,
             Command::Copy { uid, set, mailbox } => self.copy(tag, uid, &set, &mailbox).await,

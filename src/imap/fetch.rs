@@ -12,6 +12,7 @@ use super::session::Session;
 use super::uid_chunks::chunks;
 use crate::codec::imap::fetch::{Fetch, FetchItem};
 use crate::codec::imap::fetch_response::{FetchWriter, Style};
+use crate::codec::imap::search_response::Found;
 use crate::mailstore::fetch::{Fields, WireBatch};
 use crate::mailstore::view::View;
 use crate::model::flag::{Flag, FlagChange, FlagSet};
@@ -116,6 +117,11 @@ impl Session {
             }
             let (_, view) = self.opened_view().await?;
             uids = view.changed_since(&uids, since).iter().map(|row| row.uid).collect();
+        }
+        if let Some(window) = fetch.partial {
+            // RFC 9394 §3.3: a window into what is left
+            let count = usize::try_from(uids.len()).unwrap_or(usize::MAX);
+            uids = UidSet::from_ranges(Found::Set(&uids).runs(window.of(count)));
         }
         if plan.is_in_view {
             self.fetch_from_view(&plan, &uids).await?;

@@ -4,56 +4,74 @@
 use super::reply::{Failure, Outcome};
 use super::session::Session;
 use crate::codec::imap::response_code::ResponseCode;
-use futures_util::FutureExt as _;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Time between two reports.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
-/// Time between two looks whether the client is there.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Octets of further commands that are read ahead while looking.
+/// Octets of further commands that are read meanwhile; while there are more the end of the
+/// connection cannot be seen.
 const AHEAD_OCTETS_MAX: usize = 64 * 1024;
+/// A client that closes its side may still be reading: so long it may get its answer.
+const HALF_CLOSED: Duration = Duration::from_secs(1);
+/// Longer than any work.
+const FOR_EVER: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// When a long command has reported and looked the last time. Make one where the command begins and
-/// give it to [`Session::go_on`] between batches.
-#[derive(Debug)]
+/// How far a work is; its owner counts, the session reports.
+#[derive(Default, Debug)]
 pub struct Progress {
-    tag: String,
-    reported: Instant,
-    looked: Instant,
+    done: AtomicU64,
+    total: AtomicU64,
 }
 
 impl Progress {
-    /// Of the command with this tag.
-    pub fn new(tag: &str) -> Self {
-        let now = Instant::now();
-        Self { tag: tag.to_owned(), reported: now, looked: now }
+    /// So many more things are to be done.
+    pub fn expect(&self, count: u64) {
+        self.total.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// So many more are done.
+    pub fn advance(&self, count: u64) {
+        self.done.fetch_add(count, Ordering::Relaxed);
     }
 }
 
 impl Session {
-    /// Between two batches of a long command: now and then tells how far it is, and ends it when the
-    /// client has left or the node stops. `total`: as far as it is known. Cheap: most calls only
-    /// read the time.
-    pub async fn go_on(
+    /// Runs the work of a command, which must not use the connection, and tells now and then how
+    /// far it is. When the client has left or the node stops, the work is dropped at its next wait.
+    pub async fn attend<T>(
         &mut self,
-        progress: &mut Progress,
-        done: u64,
-        total: Option<u64>,
-    ) -> Outcome<()> {
-        let now = Instant::now();
-        if now.duration_since(progress.looked) < LOOK_EVERY {
-            return Ok(());
+        tag: &str,
+        progress: &Progress,
+        work: impl Future<Output = Outcome<T>>,
+    ) -> Outcome<T> {
+        let mut work = std::pin::pin!(work);
+        let stop = self.stop.clone();
+        let mut report_at = Instant::now() + REPORT_EVERY;
+        let mut closed: Option<Instant> = None;
+        loop {
+            let may_read = closed.is_none() && self.framer.buffered() < AHEAD_OCTETS_MAX;
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = stop.cancelled() => return Err(super::wait::shutting_down()),
+                read = self.stream.fill(FOR_EVER), if may_read => match read? {
+                    0 => closed = Some(Instant::now() + HALF_CLOSED),
+                    _ => self.feed(),
+                },
+                () = tokio::time::sleep_until(closed.unwrap_or(report_at)) => {
+                    if closed.is_some() {
+                        return Err(Failure::Connection(io::ErrorKind::ConnectionAborted.into()));
+                    }
+                    let total = progress.total.load(Ordering::Relaxed);
+                    let done = progress.done.load(Ordering::Relaxed);
+                    self.report(tag, Some(done), Some(total)).await?;
+                    report_at = Instant::now() + REPORT_EVERY;
+                }
+            }
         }
-        progress.looked = now;
-        self.require_client()?;
-        if now.duration_since(progress.reported) >= REPORT_EVERY {
-            progress.reported = now;
-            self.report(&progress.tag, Some(done), total).await?;
-        }
-        Ok(())
     }
 
     /// Waits for an operation that cannot be asked how far it is, and tells now and then that it
@@ -80,24 +98,5 @@ impl Session {
         let code = ResponseCode::InProgress(tag.to_owned(), done, total);
         self.untagged_ok(Some(&code), "Still working");
         Ok(self.stream.flush().await?)
-    }
-
-    /// An error when the client has closed the connection or the node stops. Reads a little ahead.
-    fn require_client(&mut self) -> Outcome<()> {
-        if self.stop.is_cancelled() {
-            return Err(super::wait::shutting_down());
-        }
-        if self.framer.buffered() >= AHEAD_OCTETS_MAX {
-            return Ok(());
-        }
-        match self.stream.fill(LOOK_EVERY).now_or_never() {
-            Some(Ok(0)) => Err(Failure::Connection(io::ErrorKind::ConnectionAborted.into())),
-            Some(Err(error)) => Err(error.into()),
-            Some(Ok(_)) => {
-                self.feed();
-                Ok(())
-            }
-            None => Ok(()),
-        }
     }
 }

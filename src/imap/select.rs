@@ -2,6 +2,7 @@
 
 use super::reply::{Outcome, Reply};
 use super::rights::Reached;
+use super::search::context::Contexts;
 use super::selected::{Expunges, Selected};
 use super::session::{Opened, Session, uid_required};
 use super::sync::Look;
@@ -62,6 +63,7 @@ impl Session {
             selected,
             view: Arc::downgrade(&view),
             subscription,
+            contexts: Contexts::default(),
         });
         self.describe(&mailbox, &view, &state);
         if let Some(qresync) = &params.qresync {

@@ -8,10 +8,12 @@ use super::Context;
 use super::capability::capabilities;
 use super::literals::Diverted;
 use super::reply::{Failure, Outcome, Reply, Status};
+use super::search::context::Contexts;
 use super::selected::Selected;
 use super::status_line;
 use super::user_sessions::UserPermit;
 use crate::cluster::notifier::Subscription;
+use crate::codec::collation::Collation;
 use crate::codec::imap::command::{self, Command};
 use crate::codec::imap::command_table::States;
 use crate::codec::imap::error::{ErrorKind, ParseError};
@@ -104,6 +106,8 @@ pub struct Opened {
     pub view: Weak<View>,
     /// Its doorbell.
     pub subscription: Subscription,
+    /// Results that are kept up to date (RFC 5267).
+    pub contexts: Contexts,
 }
 
 /// One client's session.
@@ -118,6 +122,8 @@ pub struct Session {
     pub(super) login: Option<Login>,
     pub(super) opened: Option<Opened>,
     pub(super) enabled: Enabled,
+    /// How strings are compared (RFC 5255 §4).
+    pub(super) collation: Collation,
     /// Set by LOGOUT: the loop ends after its reply.
     pub(super) is_over: bool,
     /// Set by STARTTLS: the handshake follows its reply.
@@ -146,6 +152,7 @@ pub async fn run(context: Context, stream: Stream, stop: CancellationToken) {
         login: None,
         opened: None,
         enabled: Enabled::default(),
+        collation: Collation::default(),
         is_over: false,
         is_starttls_due: false,
         is_compress_due: false,

@@ -67,9 +67,16 @@ impl Session {
             view.state()
         };
         let changed = |uids: &_, since| view.changed_since(uids, since);
+        let has_contexts = !opened.contexts.all.is_empty();
+        let before = if has_contexts { opened.selected.uids().clone() } else { UidSet::new() };
         let updates = opened.selected.sync(&state, changed, expunges);
-        drop(view);
-        self.tell(&state, updates).await
+        if !has_contexts {
+            drop(view);
+            return self.tell(&state, updates).await;
+        }
+        self.tell_removed(&before, &updates.vanished).await?;
+        self.tell(&state, updates).await?;
+        self.tell_results(&view).await
     }
 
     async fn tell(&mut self, state: &ViewState, updates: Updates) -> Outcome<()> {

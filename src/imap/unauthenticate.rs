@@ -3,6 +3,7 @@
 use super::capability::capabilities;
 use super::reply::{Outcome, Reply};
 use super::session::{Enabled, Session};
+use crate::codec::collation::Collation;
 use crate::codec::imap::response_code::ResponseCode;
 use tokio::time::Instant;
 
@@ -13,6 +14,7 @@ impl Session {
         self.opened = None;
         self.login = None;
         self.enabled = Enabled::default();
+        self.collation = Collation::default();
         self.stranger_since = Instant::now();
         let names = capabilities(self);
         Ok(Reply::ok("Logged out, not gone").with(ResponseCode::Capability(names)))

@@ -66,28 +66,19 @@ impl Keys {
         let own = summary.message_id.as_bytes();
         let thread_index = thread_index(message);
         add(thread_index.as_deref().unwrap_or_default());
-        // In-Reply-To and the root first, then the nearest of a long history
+        // the root first, then In-Reply-To and the nearest of a long history
         let references = summary.references.as_slice();
-        let first = references.iter().take(2);
-        let last = references.iter().skip(2).rev();
+        let first = references.iter().take(1);
+        let last = references.iter().skip(1).rev();
         first.chain(last).for_each(|id| add(id.as_bytes()));
-        let root = match (root(references), thread_index) {
+        let root = match (references.first(), thread_index) {
+            // RFC 5256 §3 (REFERENCES): the first of References, else of In-Reply-To
             (Some(root), _) => hash(root.as_bytes()),
             (None, Some(index)) => hash(&index),
             (None, None) if own.is_empty() => hash(&prepared.hash.0),
             (None, None) => hash(own),
         };
         Self { ids, root, subject: base_subject::of(&summary.subject) }
-    }
-}
-
-/// RFC 5256 §3 (REFERENCES): the first of References. `references` is In-Reply-To, then References,
-/// which repeats it as its last when the client does as RFC 5322 §3.6.4 says.
-fn root(references: &[String]) -> Option<&String> {
-    match references {
-        [reply, first, rest @ ..] if first == reply || rest.contains(reply) => Some(first),
-        [first, ..] => Some(first),
-        [] => None,
     }
 }
 

@@ -86,8 +86,10 @@ pub struct Summary {
     pub bcc: Vec<NamedAddress>,
     /// Message-ID with angle brackets; empty if none.
     pub message_id: String,
-    /// In-Reply-To, then References: message ids with angle brackets, at most 100.
+    /// References, then In-Reply-To: message ids with angle brackets, each once, at most 100.
     pub references: Vec<String>,
+    /// How many of them are of References.
+    pub references_own: usize,
     /// Date header as milliseconds since 1970, if readable.
     pub date_ms: Option<i64>,
     /// At most 128 characters of text.
@@ -96,6 +98,15 @@ pub struct Summary {
     pub has_attachments: bool,
     /// multipart/encrypted or S/MIME enveloped.
     pub encrypted: bool,
+}
+
+impl Summary {
+    /// The messages above this one in its thread, oldest first (RFC 5256 §3, REFERENCES): those of
+    /// References, else the first of In-Reply-To.
+    pub fn ancestors(&self) -> &[String] {
+        let count = if self.references_own > 0 { self.references_own } else { 1 };
+        self.references.get(..count.min(self.references.len())).unwrap_or_default()
+    }
 }
 
 /// What the store computes once from the octets of a message.

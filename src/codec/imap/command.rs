@@ -4,6 +4,7 @@ use super::acl::{self, Acl};
 use super::append::{self, Append, Replace};
 use super::error::{ErrorKind, ParseError};
 use super::fetch::{self, Fetch};
+use super::i18n;
 use super::lexer::{Lexer, Parse};
 use super::list::{self, List};
 use super::metadata::{self, Metadata};
@@ -13,6 +14,7 @@ use super::select::{self, SelectParams};
 use super::sequence_set::{self, SequenceSet};
 use super::status::{self, StatusItem};
 use super::store::{self, Store};
+use super::thread::{self, Thread};
 use super::urlauth;
 use base64::Engine as _;
 use bytes::Bytes;
@@ -146,8 +148,18 @@ pub enum Command {
     Expunge,
     /// UID EXPUNGE
     UidExpunge(SequenceSet),
-    /// SEARCH, UID SEARCH
+    /// SEARCH, SORT, and their UID forms
     Search(Search),
+    /// ESEARCH (RFC 7377)
+    Esearch(Search),
+    /// THREAD, UID THREAD
+    Thread(Thread),
+    /// CANCELUPDATE (RFC 5267 §4.3.5): tags of searching commands.
+    CancelUpdate(Vec<String>),
+    /// LANGUAGE (RFC 5255 §3.2): language ranges; none asks which there are.
+    Language(Vec<String>),
+    /// COMPARATOR (RFC 5255 §4.7): collations; none asks which is active.
+    Comparator(Vec<String>),
     /// FETCH, UID FETCH
     Fetch(Fetch),
     /// STORE, UID STORE
@@ -223,6 +235,12 @@ fn read_command(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
         "URLFETCH" => Command::UrlFetch(urlauth::read_fetch(lexer)?),
         "RESETKEY" => Command::ResetKey(urlauth::read_reset(lexer)?),
         "SEARCH" => Command::Search(search::read(lexer, false)?),
+        "SORT" => Command::Search(search::read_sort(lexer, false)?),
+        "ESEARCH" => Command::Esearch(search::read_esearch(lexer)?),
+        "THREAD" => Command::Thread(thread::read(lexer, false)?),
+        "CANCELUPDATE" => Command::CancelUpdate(search::read_tags(lexer)?),
+        "LANGUAGE" => Command::Language(i18n::read_names(lexer)?),
+        "COMPARATOR" => Command::Comparator(i18n::read_names(lexer)?),
         "FETCH" => Command::Fetch(fetch::read(lexer, false)?),
         "STORE" => Command::Store(store::read(lexer, false)?),
         "UID" => {
@@ -336,13 +354,16 @@ fn read_arguments(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
     })
 }
 
-/// `uid = "UID" SP (copy / move / fetch / search / store / uid-expunge)`, from behind the space.
+/// `uid = "UID" SP (copy / move / fetch / search / sort / store / thread / uid-expunge)`, from
+/// behind the space.
 fn read_uid(lexer: &mut Lexer<'_>) -> Parse<Command> {
     Ok(match lexer.word("a command after UID")?.as_str() {
         "FETCH" => Command::Fetch(fetch::read(lexer, true)?),
         "STORE" => Command::Store(store::read(lexer, true)?),
         "REPLACE" => Command::Replace(Box::new(append::read_replace(lexer, true)?)),
         "SEARCH" => Command::Search(search::read(lexer, true)?),
+        "SORT" => Command::Search(search::read_sort(lexer, true)?),
+        "THREAD" => Command::Thread(thread::read(lexer, true)?),
         "COPY" => {
             lexer.space()?;
             let (set, mailbox) = read_set_and_mailbox(lexer)?;

@@ -40,6 +40,8 @@ pub struct Rule {
     pub breaks_seqnums: bool,
 }
 
+const SELECTED: States = States::SELECTED;
+
 const fn rule(name: &'static str, states: States) -> Rule {
     Rule { name, states, uses_seqnums: false, breaks_seqnums: true }
 }
@@ -94,15 +96,27 @@ impl Command {
             Self::UidExpunge(_) => rule("UID EXPUNGE", States::SELECTED),
             Self::Search(search) if search.uid => Rule {
                 uses_seqnums: search.key.uses_sequence_numbers(),
-                ..rule("UID SEARCH", States::SELECTED)
+                ..rule(if search.order.is_empty() { "UID SEARCH" } else { "UID SORT" }, SELECTED)
             },
+            Self::Thread(thread) if thread.uid => Rule {
+                uses_seqnums: thread.key.uses_sequence_numbers(),
+                ..rule("UID THREAD", SELECTED)
+            },
+            Self::Esearch(_) => rule("ESEARCH", States::LOGGED_IN),
+            Self::CancelUpdate(_) => rule("CANCELUPDATE", SELECTED),
+            // RFC 5255 §3.2: in all states; §4.7: when authenticated
+            Self::Language(_) => rule("LANGUAGE", States::ANY),
+            Self::Comparator(_) => rule("COMPARATOR", States::LOGGED_IN),
             Self::Fetch(fetch) if fetch.uid => rule("UID FETCH", States::SELECTED),
             Self::Store(store) if store.uid => rule("UID STORE", States::SELECTED),
             Self::Copy { uid: true, .. } => rule("UID COPY", States::SELECTED),
             Self::Move { uid: true, .. } => rule("UID MOVE", States::SELECTED),
             Self::Replace(replace) if replace.uid => rule("UID REPLACE", States::SELECTED),
             Self::Replace(_) => numbered("REPLACE", true),
-            Self::Search(_) => numbered("SEARCH", false),
+            Self::Search(search) if search.order.is_empty() => numbered("SEARCH", false),
+            // RFC 5256 §5: as SEARCH, no EXPUNGE while sequence numbers are told
+            Self::Search(_) => numbered("SORT", false),
+            Self::Thread(_) => numbered("THREAD", false),
             Self::Fetch(_) => numbered("FETCH", false),
             Self::Store(_) => numbered("STORE", false),
             Self::Copy { .. } => numbered("COPY", true),

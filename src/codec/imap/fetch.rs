@@ -1,7 +1,8 @@
-//! FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514).
+//! FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514, RFC 9394 §3.3).
 
 use super::error::ErrorKind;
 use super::lexer::{Lexer, Parse};
+use super::search_return::{Partial, read_partial as read_partial_range};
 use super::sequence_set::{self, SequenceSet};
 use crate::codec::mime::section::{Section, SectionText};
 
@@ -18,6 +19,8 @@ pub struct Fetch {
     pub changed_since: Option<u64>,
     /// `VANISHED` (RFC 7162 §3.2.6).
     pub vanished: bool,
+    /// `PARTIAL` (RFC 9394 §3.3): a window into the set.
+    pub partial: Option<Partial>,
 }
 
 /// One data item.
@@ -119,7 +122,7 @@ pub(super) fn read(lexer: &mut Lexer<'_>, uid: bool) -> Parse<Fetch> {
     if items.is_empty() {
         return Err(EXPECTED);
     }
-    let mut fetch = Fetch { uid, set, items, changed_since: None, vanished: false };
+    let mut fetch = Fetch { uid, set, items, changed_since: None, vanished: false, partial: None };
     if !lexer.is_at_end() {
         lexer.space()?;
         read_modifiers(lexer, &mut fetch)?;
@@ -151,6 +154,11 @@ fn read_modifiers(lexer: &mut Lexer<'_>, fetch: &mut Fetch) -> Parse<()> {
                 fetch.changed_since = Some(lexer.number64()?);
             }
             "VANISHED" => fetch.vanished = true,
+            // RFC 9394 §3.3: of UID FETCH only
+            "PARTIAL" if fetch.uid && fetch.partial.is_none() => {
+                lexer.space()?;
+                fetch.partial = Some(read_partial_range(lexer)?);
+            }
             _ => return Err(ErrorKind::Syntax("a FETCH modifier")),
         }
         Ok(())

@@ -13,21 +13,28 @@ pub mod fetch;
 pub mod fetch_response;
 pub mod framing;
 pub mod gmail;
+mod gmail_query;
+pub mod i18n;
 pub mod lexer;
 pub mod list;
 pub mod mailbox_name;
 pub mod metadata;
+pub mod multisearch;
 pub mod quota;
 pub mod response;
 pub mod response_code;
 #[cfg(test)]
 mod response_tests;
 pub mod search;
+pub mod search_response;
+pub mod search_return;
 pub mod select;
 pub mod sequence_set;
+pub mod sort;
 pub mod status;
 pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod thread;
 pub mod url;
 pub mod urlauth;

@@ -2,10 +2,9 @@
 
 use super::mailbox_name;
 use super::response_code::ResponseCode;
-use super::search::SearchReturn;
 use super::status::StatusItem;
 use crate::model::flag::FlagSet;
-use crate::model::uid::{ModSeq, SeqNum, UidSet};
+use crate::model::uid::{SeqNum, UidSet};
 
 /// Longer strings are sent as literals.
 const QUOTED_OCTETS_MAX: usize = 1024;
@@ -85,21 +84,6 @@ pub enum StatusValue {
     ObjectId(String),
     /// `NIL`: APPENDLIMIT without a limit.
     Nil,
-}
-
-/// What ESEARCH tells (RFC 4731, RFC 9051 §7.3.4).
-#[derive(Clone, Copy, Debug)]
-pub struct Esearch<'a> {
-    /// The tag of the command.
-    pub tag: &'a str,
-    /// The numbers are UIDs.
-    pub uid: bool,
-    /// What was asked for.
-    pub returns: SearchReturn,
-    /// All that were found.
-    pub found: &'a UidSet,
-    /// The highest ModSeq among them, if MODSEQ was searched for.
-    pub mod_seq: Option<ModSeq>,
 }
 
 /// Writes responses to the end of a buffer.
@@ -368,48 +352,5 @@ impl<'a> Writer<'a> {
             };
         }
         self.raw(b")").end_line()
-    }
-
-    /// `* SEARCH n n … (MODSEQ n)` (RFC 3501 §7.2.5, RFC 7162 §3.1.5)
-    pub fn search(&mut self, numbers: &UidSet, mod_seq: Option<ModSeq>) -> &mut Self {
-        self.raw(b"* SEARCH");
-        for number in numbers.iter() {
-            self.raw(b" ").number(u64::from(number));
-        }
-        if let Some(mod_seq) = mod_seq
-            && !numbers.is_empty()
-        {
-            self.raw(b" (MODSEQ ").number(mod_seq).raw(b")");
-        }
-        self.end_line()
-    }
-
-    /// `* ESEARCH (TAG "…") UID MIN n …` (RFC 9051 §7.3.4)
-    pub fn esearch(&mut self, answer: &Esearch<'_>) -> &mut Self {
-        self.raw(b"* ESEARCH (TAG ").string(answer.tag.as_bytes()).raw(b")");
-        if answer.uid {
-            self.raw(b" UID");
-        }
-        // RFC 4731 §3.1: nothing found, no MIN, MAX and ALL
-        if let (Some(first), Some(last)) = (answer.found.first(), answer.found.last()) {
-            if answer.returns.min {
-                self.raw(b" MIN ").number(u64::from(first));
-            }
-            if answer.returns.max {
-                self.raw(b" MAX ").number(u64::from(last));
-            }
-            if answer.returns.all {
-                self.raw(b" ALL ").number_set(answer.found);
-            }
-        }
-        if answer.returns.count {
-            self.raw(b" COUNT ").number(answer.found.len());
-        }
-        if let Some(mod_seq) = answer.mod_seq
-            && !answer.found.is_empty()
-        {
-            self.raw(b" MODSEQ ").number(mod_seq);
-        }
-        self.end_line()
     }
 }

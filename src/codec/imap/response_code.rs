@@ -44,6 +44,10 @@ pub enum ResponseCode {
     Closed,
     /// `MAILBOXID` (RFC 8474)
     MailboxId(String),
+    /// `NOUPDATE` (RFC 5267 §4.3.1): the tag of the command whose result is not updated.
+    NoUpdate(String),
+    /// `BADCOMPARATOR` (RFC 5255 §4.9)
+    BadComparator,
     /// `NOTSAVED` (RFC 5182)
     NotSaved,
     /// `NONEXISTENT`
@@ -140,6 +144,7 @@ impl Writer<'_> {
                 }
                 self.raw(b")")
             }
+            Code::NoUpdate(tag) => self.raw(b"NOUPDATE ").string(tag.as_bytes()),
             Code::MailboxId(id) => self.raw(b"MAILBOXID (").text(id).raw(b")"),
             // resp-text-code ends at the bracket (RFC 9051 §9)
             Code::BadUrl(url) if url.contains([']', '\r', '\n']) => self.text("BADURL"),
@@ -175,6 +180,8 @@ impl ResponseCode {
             Self::Modified(_) => "MODIFIED",
             Self::Closed => "CLOSED",
             Self::MailboxId(_) => "MAILBOXID",
+            Self::NoUpdate(_) => "NOUPDATE",
+            Self::BadComparator => "BADCOMPARATOR",
             Self::NotSaved => "NOTSAVED",
             Self::Nonexistent => "NONEXISTENT",
             Self::AlreadyExists => "ALREADYEXISTS",

@@ -1,8 +1,9 @@
 //! Known answers for the writer of responses.
 
-use super::response::{Condition, Esearch, ListLine, StatusValue, Writer};
+use super::response::{Condition, ListLine, StatusValue, Writer};
 use super::response_code::ResponseCode;
-use super::search::SearchReturn;
+use super::search_response::{Esearch, Found};
+use super::search_return::SearchReturn;
 use super::status::StatusItem;
 use crate::model::uid::UidSet;
 
@@ -82,21 +83,28 @@ fn lines_of_rfc_9051() {
     assert_eq!(bye, "* BYE so??* OK ?\r\n");
     assert_eq!(
         line(&|w| {
-            w.search(&uids, Some(7));
+            w.search(Found::Set(&uids), Some(7));
         }),
         "* SEARCH 3956 3957 3958 3960 (MODSEQ 7)\r\n"
     );
     assert_eq!(
         line(&|w| {
-            w.search(&UidSet::new(), Some(7));
+            w.search(Found::Set(&UidSet::new()), Some(7));
         }),
         "* SEARCH\r\n"
     );
-    let mut returns = SearchReturn { min: true, max: true, all: true, count: true, save: false };
+    let mut returns = SearchReturn { min: true, max: true, count: true, ..SearchReturn::ALL };
     let esearch = |returns, found: &UidSet| {
         line(&|w| {
-            let answer = Esearch { tag: "A2", uid: true, returns, found, mod_seq: None };
-            w.esearch(&answer);
+            w.esearch(&Esearch {
+                tag: "A2",
+                mailbox: None,
+                uid: true,
+                returns,
+                found: Found::Set(found),
+                relevancy: &[],
+                mod_seq: None,
+            });
         })
     };
     assert_eq!(

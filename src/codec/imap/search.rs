@@ -1,37 +1,31 @@
-//! SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 7162 §3.1.5, RFC 8474, RFC 8514).
+//! SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 7162 §3.1.5, RFC 8474, RFC 8514), SORT
+//! (RFC 5256, RFC 5267 §3) and ESEARCH (RFC 7377).
 
 use super::date_time::{Day, parse_date};
 use super::error::ErrorKind;
+use super::gmail_query;
 use super::lexer::{Lexer, Parse};
+use super::multisearch::{self, Source};
+use super::search_return::{self, SearchReturn};
 use super::sequence_set::{self, SequenceSet};
+use super::sort::{self, Criterion, SortKey};
 use crate::model::flag::Flag;
 use crate::model::limits::IMAP_NESTING_MAX;
 use encoding_rs::Encoding;
 
-/// SEARCH or UID SEARCH.
+/// SEARCH, SORT, and their UID forms; ESEARCH.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Search {
-    /// UID SEARCH: answered with UIDs.
+    /// UID SEARCH, UID SORT, ESEARCH: answered with UIDs.
     pub uid: bool,
+    /// Where: of ESEARCH, else the selected mailbox.
+    pub sources: Option<Vec<Source>>,
+    /// How the result is sorted: of SORT, else empty.
+    pub order: Vec<Criterion>,
     /// `RETURN (...)`, if written.
     pub returns: Option<SearchReturn>,
     /// The key; several are an [`SearchKey::And`].
     pub key: SearchKey,
-}
-
-/// Result options; `RETURN ()` is ALL.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct SearchReturn {
-    /// `MIN`
-    pub min: bool,
-    /// `MAX`
-    pub max: bool,
-    /// `ALL`
-    pub all: bool,
-    /// `COUNT`
-    pub count: bool,
-    /// `SAVE` (RFC 5182)
-    pub save: bool,
 }
 
 /// What a message must be. Strings are decoded from the charset of the command.
@@ -106,74 +100,115 @@ pub enum SearchKey {
     EmailId(String),
     /// `THREADID`
     ThreadId(String),
+    /// `FUZZY` (RFC 6203 §3)
+    Fuzzy(Box<SearchKey>),
+    /// `X-GM-MSGID`
+    GmailMessageId(u64),
+    /// `X-GM-THRID`
+    GmailThreadId(u64),
+    /// `X-GM-LABELS`: a label as Gmail's extension names it.
+    GmailLabel(String),
+    /// `has:attachment` of `X-GM-RAW`.
+    HasAttachment,
 }
 
 impl SearchKey {
+    /// Whether this key or one inside it is as asked for.
+    pub fn has(&self, is_wanted: &impl Fn(&Self) -> bool) -> bool {
+        is_wanted(self)
+            || match self {
+                Self::And(keys) | Self::Or(keys) => keys.iter().any(|key| key.has(is_wanted)),
+                Self::Not(key) | Self::Fuzzy(key) => key.has(is_wanted),
+                _ => false,
+            }
+    }
+
     /// Whether a key names sequence numbers.
     pub fn uses_sequence_numbers(&self) -> bool {
-        match self {
-            Self::Sequence(set) => *set != SequenceSet::SavedResult,
-            Self::And(keys) | Self::Or(keys) => keys.iter().any(Self::uses_sequence_numbers),
-            Self::Not(key) => key.uses_sequence_numbers(),
-            _ => false,
-        }
+        self.has(&|key| matches!(key, Self::Sequence(set) if *set != SequenceSet::SavedResult))
     }
 
     /// Whether a key asks for ModSeqs, which makes the answer carry one (RFC 7162 §3.1.5).
     pub fn uses_mod_seq(&self) -> bool {
-        match self {
-            Self::ModSeq(_) => true,
-            Self::And(keys) | Self::Or(keys) => keys.iter().any(Self::uses_mod_seq),
-            Self::Not(key) => key.uses_mod_seq(),
-            _ => false,
-        }
+        self.has(&|key| matches!(key, Self::ModSeq(_)))
     }
 }
 
-/// `search = "SEARCH" [search-return-opts] SP search-program`, where
-/// `search-program = ["CHARSET" SP charset SP] search-key *(SP search-key)`, from behind the name.
+/// `search = "SEARCH" [search-return-opts] SP search-program`, from behind the name.
 pub(super) fn read(lexer: &mut Lexer<'_>, uid: bool) -> Parse<Search> {
     lexer.space()?;
-    let returns = if lexer.eat_word("RETURN") {
-        let returns = read_returns(lexer)?;
-        lexer.space()?;
-        Some(returns)
-    } else {
-        None
-    };
-    let charset = if lexer.eat_word("CHARSET") {
-        let charset = charset_of(&lexer.astring()?)?;
-        lexer.space()?;
-        charset
-    } else {
-        // RFC 9051 §6.4.4: without CHARSET it is UTF-8, and US-ASCII in RFC 3501, which is the same
-        // to us
-        encoding_rs::UTF_8
-    };
-    let mut keys = KeyReader { lexer, charset };
-    let key = keys.read_program()?;
-    Ok(Search { uid, returns, key })
+    let returns = read_returns(lexer)?;
+    let key = read_program(lexer)?;
+    checked(Search { uid, sources: None, order: Vec::new(), returns, key })
 }
 
-/// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`
-fn read_returns(lexer: &mut Lexer<'_>) -> Parse<SearchReturn> {
-    let mut returns = SearchReturn::default();
-    lexer.list(|lexer| {
-        match lexer.word("a result option")?.as_str() {
-            "MIN" => returns.min = true,
-            "MAX" => returns.max = true,
-            "ALL" => returns.all = true,
-            "COUNT" => returns.count = true,
-            "SAVE" => returns.save = true,
-            _ => return Err(ErrorKind::Syntax("a result option")),
-        }
-        Ok(())
-    })?;
-    // RFC 4731 §3.1: an empty list asks for ALL
-    if returns == SearchReturn::default() {
-        returns.all = true;
+/// `sort = "SORT" SP sort-criteria SP search-criteria`, and `extended-sort = "SORT"
+/// search-return-opts SP sort-criteria SP search-criteria` (RFC 5267 §5), from behind the name.
+pub(super) fn read_sort(lexer: &mut Lexer<'_>, uid: bool) -> Parse<Search> {
+    lexer.space()?;
+    let returns = read_returns(lexer)?;
+    let order = sort::read_criteria(lexer)?;
+    lexer.space()?;
+    let key = read_criteria(lexer)?;
+    checked(Search { uid, sources: None, order, returns, key })
+}
+
+/// `esearch = "ESEARCH" [SP esearch-source-opts] [SP search-return-opts] SP search-program`
+/// (RFC 7377 §3), from behind the name.
+pub(super) fn read_esearch(lexer: &mut Lexer<'_>) -> Parse<Search> {
+    lexer.space()?;
+    // RFC 7377 §2.2: without sources it is the selected mailbox
+    let sources =
+        if lexer.eat_word("IN") { multisearch::read(lexer)? } else { vec![Source::Selected] };
+    let returns = read_returns(lexer)?;
+    let key = read_program(lexer)?;
+    checked(Search { uid: true, sources: Some(sources), order: Vec::new(), returns, key })
+}
+
+fn checked(search: Search) -> Parse<Search> {
+    let wants_relevancy = search.returns.is_some_and(|returns| returns.relevancy)
+        || search.order.iter().any(|criterion| criterion.key == SortKey::Relevancy);
+    // RFC 6203 §4, §6: RELEVANCY only beside FUZZY
+    if wants_relevancy && !search.key.has(&|key| matches!(key, SearchKey::Fuzzy(_))) {
+        return Err(ErrorKind::Syntax("FUZZY, which RELEVANCY needs"));
     }
-    Ok(returns)
+    Ok(search)
+}
+
+fn read_returns(lexer: &mut Lexer<'_>) -> Parse<Option<SearchReturn>> {
+    if !lexer.eat_word("RETURN") {
+        return Ok(None);
+    }
+    let returns = search_return::read(lexer)?;
+    lexer.space()?;
+    Ok(Some(returns))
+}
+
+/// `search-program = ["CHARSET" SP charset SP] search-key *(SP search-key)`
+fn read_program(lexer: &mut Lexer<'_>) -> Parse<SearchKey> {
+    if lexer.eat_word("CHARSET") {
+        return read_criteria(lexer);
+    }
+    // RFC 9051 §6.4.4: without CHARSET it is UTF-8, and US-ASCII in RFC 3501, which is the same to
+    // us
+    KeyReader { lexer, charset: encoding_rs::UTF_8 }.read_program()
+}
+
+/// `search-criteria = charset 1*(SP search-key)` (RFC 5256 §5)
+pub(super) fn read_criteria(lexer: &mut Lexer<'_>) -> Parse<SearchKey> {
+    let charset = charset_of(&lexer.astring()?)?;
+    lexer.space()?;
+    KeyReader { lexer, charset }.read_program()
+}
+
+/// `"CANCELUPDATE" 1*(SP quoted)` (RFC 5267 §5), from behind the name.
+pub(super) fn read_tags(lexer: &mut Lexer<'_>) -> Parse<Vec<String>> {
+    let mut tags = Vec::new();
+    while tags.is_empty() || !lexer.is_at_end() {
+        lexer.space()?;
+        tags.push(lexer.astring_text()?);
+    }
+    Ok(tags)
 }
 
 /// `charset = atom / quoted`
@@ -224,6 +259,10 @@ impl KeyReader<'_, '_> {
                     "NOT" => {
                         self.lexer.space()?;
                         Ok(SearchKey::Not(Box::new(self.read(depth + 1)?)))
+                    }
+                    "FUZZY" => {
+                        self.lexer.space()?;
+                        Ok(SearchKey::Fuzzy(Box::new(self.read(depth + 1)?)))
                     }
                     "OR" => self.read_or(depth),
                     word => match simple_key(word) {
@@ -285,6 +324,7 @@ impl KeyReader<'_, '_> {
             "LARGER" | "SMALLER" | "YOUNGER" | "OLDER" => self.number_key(word)?,
             "EMAILID" | "THREADID" => self.object_id(word)?,
             "MODSEQ" => self.mod_seq()?,
+            word if word.starts_with("X-GM-") => self.gmail_key(word)?,
             "UID" => {
                 self.lexer.space()?;
                 SearchKey::Uid(sequence_set::read(self.lexer)?)
@@ -335,6 +375,34 @@ impl KeyReader<'_, '_> {
         Ok(if word == "EMAILID" { SearchKey::EmailId(id) } else { SearchKey::ThreadId(id) })
     }
 
+    /// The keys of X-GM-EXT-1: `X-GM-RAW`, `X-GM-MSGID`, `X-GM-THRID`, `X-GM-LABELS`.
+    fn gmail_key(&mut self, word: &str) -> Parse<SearchKey> {
+        match word {
+            "X-GM-RAW" => Ok(gmail_query::parse(&self.text()?)),
+            "X-GM-MSGID" | "X-GM-THRID" => {
+                self.lexer.space()?;
+                // ids are unsigned numbers of 64 bits
+                let id = self.lexer.astring_text()?.parse().map_err(|_| ErrorKind::Number)?;
+                let is_message = word == "X-GM-MSGID";
+                Ok(if is_message {
+                    SearchKey::GmailMessageId(id)
+                } else {
+                    SearchKey::GmailThreadId(id)
+                })
+            }
+            "X-GM-LABELS" => {
+                self.lexer.space()?;
+                let labels = if self.lexer.peek() == Some(b'(') {
+                    self.lexer.list(read_label)?
+                } else {
+                    vec![read_label(self.lexer)?]
+                };
+                Ok(SearchKey::And(labels.into_iter().map(SearchKey::GmailLabel).collect()))
+            }
+            _ => Err(ErrorKind::Syntax("a search key")),
+        }
+    }
+
     /// `search-modsequence = "MODSEQ" [search-modseq-ext] SP mod-sequence-valzer`, where
     /// `search-modseq-ext = SP entry-name SP entry-type-req` (RFC 7162 §7)
     fn mod_seq(&mut self) -> Parse<SearchKey> {
@@ -360,6 +428,14 @@ fn joined(mut keys: Vec<SearchKey>) -> SearchKey {
         }
         (_, None) => SearchKey::All,
     }
+}
+
+/// A label: `\Inbox` and its kin, or any string.
+fn read_label(lexer: &mut Lexer<'_>) -> Parse<String> {
+    if lexer.eat(b'\\') {
+        return Ok(format!("\\{}", lexer.atom("a label")?));
+    }
+    lexer.astring_text()
 }
 
 /// Keys without an argument.

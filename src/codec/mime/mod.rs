@@ -10,6 +10,7 @@ pub mod build;
 pub mod data_links;
 pub mod display;
 mod envelope;
+pub mod envelope_read;
 pub mod fields;
 pub mod header;
 mod html;
@@ -25,6 +26,7 @@ mod corpus_tests;
 #[cfg(test)]
 mod judge_tests;
 pub mod skeleton;
+pub mod sort_subject;
 pub mod stream_decode;
 pub mod structure;
 pub mod text;

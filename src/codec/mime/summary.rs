@@ -27,13 +27,9 @@ pub(super) fn read(content: &[u8], root: &Part, named: &Named<'_>) -> Summary {
     let from = addresses(named.from);
     let message_ids = named.message_id.map(message_ids).unwrap_or_default();
     let mut references = Vec::new();
-    for field in [named.in_reply_to, named.references] {
-        for id in field.map(self::message_ids).unwrap_or_default() {
-            if references.len() < REFERENCES_MAX && !references.contains(&id) {
-                references.push(id);
-            }
-        }
-    }
+    add_ids(named.references, &mut references);
+    let references_own = references.len();
+    add_ids(named.in_reply_to, &mut references);
     Summary {
         subject: shortened(named.subject.map(word::decode).unwrap_or_default(), SUBJECT_CHARS_MAX),
         from: if from.is_empty() { addresses(named.sender) } else { from },
@@ -42,6 +38,7 @@ pub(super) fn read(content: &[u8], root: &Part, named: &Named<'_>) -> Summary {
         bcc: addresses(named.bcc),
         message_id: message_ids.into_iter().next().unwrap_or_default(),
         references,
+        references_own,
         date_ms: named.date.and_then(date_ms),
         preview: preview(content, root),
         has_attachments: has_attachments(root, false),
@@ -95,6 +92,16 @@ fn domain(given: &str) -> String {
     }
 }
 
+/// Adds the ids of a field that are not there yet. Of too many the last ones: they are nearest.
+fn add_ids(field: Option<&[u8]>, ids: &mut Vec<String>) {
+    let found = field.map(message_ids).unwrap_or_default();
+    for id in found.into_iter().rev().take(REFERENCES_MAX - ids.len()).rev() {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+}
+
 /// The message ids of a field, with their angle brackets; a bare word gets some.
 fn message_ids(raw: &[u8]) -> Vec<String> {
     let value = unfold(raw);
@@ -106,7 +113,7 @@ fn message_ids(raw: &[u8]) -> Vec<String> {
             continue;
         };
         let id: Vec<u8> = id.iter().copied().filter(u8::is_ascii_graphic).collect();
-        if !id.is_empty() && id.len() <= MESSAGE_ID_OCTETS_MAX && ids.len() < REFERENCES_MAX {
+        if !id.is_empty() && id.len() <= MESSAGE_ID_OCTETS_MAX {
             ids.push(format!("<{}>", String::from_utf8_lossy(&id)));
         }
     }
@@ -118,7 +125,7 @@ fn message_ids(raw: &[u8]) -> Vec<String> {
 }
 
 /// RFC 5322 §3.3 and §4.3, leap seconds allowed.
-fn date_ms(raw: &[u8]) -> Option<i64> {
+pub(super) fn date_ms(raw: &[u8]) -> Option<i64> {
     let value = unfold(raw);
     let text = String::from_utf8_lossy(value.get(..value.len().min(200))?).into_owned();
     let date = DateTime::parse_rfc822(&format!("{text}\n"))?;
@@ -233,10 +240,28 @@ mod tests {
         assert_eq!(summary.from[0].address, "j@bücher.example");
         assert_eq!(summary.to.len(), 2);
         assert_eq!(summary.message_id, "<1@x>");
-        assert_eq!(summary.references, ["<2@x>", "<3@x>"]);
+        assert_eq!(summary.references, ["<3@x>", "<2@x>"]);
+        assert_eq!(summary.ancestors(), ["<3@x>", "<2@x>"]);
         assert_eq!(summary.date_ms, Some(880_127_706_000));
         assert_eq!(summary.preview, "Hi you");
         assert!(summary.has_attachments && !summary.encrypted);
+    }
+
+    #[test]
+    fn ancestors_are_references_or_in_reply_to() {
+        let ancestors = |header: &str| {
+            let summary = parse(format!("{header}\r\n\r\n").as_bytes()).summary;
+            (summary.ancestors().join(" "), summary.references.join(" "))
+        };
+        let both = "In-Reply-To: <9@x>\r\nReferences: <1@x> <2@x> <1@x>";
+        assert_eq!(ancestors(both), ("<1@x> <2@x>".into(), "<1@x> <2@x> <9@x>".into()));
+        let one = "In-Reply-To: <9@x> <8@x>";
+        assert_eq!(ancestors(one), ("<9@x>".into(), "<9@x> <8@x>".into()));
+        assert_eq!(ancestors("Subject: x").0, "");
+        let many: String = (0..200).map(|number| format!(" <{number}@x>")).collect();
+        let summary = parse(format!("References:{many}\r\n\r\n").as_bytes()).summary;
+        assert_eq!(summary.references.len(), 100);
+        assert_eq!(summary.references[99], "<199@x>");
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The summary inside a message document, under one-letter names: `s` subject, `f` from, `t` to,
-//! `c` cc, `b` bcc,
-//! `m` Message-ID, `r` references, `d` date, `p` preview, `a` has attachments, `e` encrypted. Empty
-//! ones are absent.
-//! An address list is a flat array: name, address, name, address.
+//! `c` cc, `b` bcc, `m` Message-ID, `r` references, `n` how many of them are of References (absent:
+//! all), `d` date, `p` preview, `a` has attachments, `e` encrypted. Empty ones are absent. An
+//! address list is a flat array: name, address, name, address.
 
 use crate::model::error::{Error, Result};
 use crate::model::structure::{NamedAddress, Summary};
@@ -21,6 +20,10 @@ pub(crate) fn write_summary(summary: &Summary) -> RawDocumentBuf {
     if !summary.references.is_empty() {
         let references: RawArrayBuf = summary.references.iter().map(String::as_str).collect();
         document.append(cstr!("r"), references);
+        if summary.references_own != summary.references.len() {
+            let own = i32::try_from(summary.references_own).unwrap_or_default();
+            document.append(cstr!("n"), own);
+        }
     }
     if let Some(date) = summary.date_ms {
         document.append(cstr!("d"), DateTime::from_millis(date));
@@ -52,6 +55,7 @@ fn append_addresses(document: &mut RawDocumentBuf, key: &CStr, addresses: &[Name
 /// Reads what [`write_summary`] wrote; unknown fields are passed over.
 pub(crate) fn read_summary(document: &RawDocument) -> Result<Summary> {
     let mut summary = Summary::default();
+    let mut references_own = None;
     for element in document {
         let (key, value) = element.map_err(|error| Error::internal("a broken summary", error))?;
         let text = || value.as_str().unwrap_or_default().to_owned();
@@ -63,6 +67,7 @@ pub(crate) fn read_summary(document: &RawDocument) -> Result<Summary> {
             "b" => summary.bcc = read_addresses(value),
             "m" => summary.message_id = text(),
             "r" => summary.references = read_strings(value).map(str::to_owned).collect(),
+            "n" => references_own = value.as_i32().and_then(|count| usize::try_from(count).ok()),
             "d" => summary.date_ms = value.as_datetime().map(DateTime::timestamp_millis),
             "p" => summary.preview = text(),
             "a" => summary.has_attachments = value.as_bool().unwrap_or_default(),
@@ -70,6 +75,8 @@ pub(crate) fn read_summary(document: &RawDocument) -> Result<Summary> {
             _ => {}
         }
     }
+    let count = summary.references.len();
+    summary.references_own = references_own.unwrap_or(count).min(count);
     Ok(summary)
 }
 

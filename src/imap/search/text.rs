@@ -1,50 +1,14 @@
-//! Text of messages as SEARCH sees it: decoded, case folded, found as substring (RFC 9051 §6.4.4).
+//! PURE: text of messages as SEARCH sees it: decoded and folded (RFC 9051 §6.4.4).
 //!
-//! Pure: it is given octets and knows neither store nor session.
+//! It is given octets and knows neither store nor session.
 
+use super::needle::Needle;
+use crate::codec::collation::Collation;
 use crate::codec::mime::text::{decode_header_value, decode_text, header_fields, html_to_text};
 use crate::model::structure::{ByteRange, Part};
-use unicode_normalization::UnicodeNormalization;
 
 /// Octets of one text part that are searched; a larger part is searched as far as that.
 const PART_OCTETS_MAX: u64 = 16 * 1024 * 1024;
-
-/// The form in which texts are compared, after RFC 5051 §2: decomposed, without case, white space
-/// runs as one.
-///
-/// White space is folded because a line break in flowed text is not one the user knows of.
-pub fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    let mut push = |c: char| {
-        if !c.is_whitespace() {
-            folded.push(c);
-        } else if !folded.ends_with(' ') {
-            folded.push(' ');
-        }
-    };
-    if text.is_ascii() {
-        text.chars().for_each(|c| push(c.to_ascii_lowercase()));
-    } else {
-        text.nfkd().flat_map(char::to_lowercase).nfkd().for_each(push);
-    }
-    folded
-}
-
-/// A string to look for, folded once.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Needle(String);
-
-impl Needle {
-    /// The folded form of what the client sent.
-    pub fn new(text: &str) -> Self {
-        Self(fold(text))
-    }
-
-    /// Whether a folded text has it. The empty string is in every text.
-    pub fn is_in(&self, folded: &str) -> bool {
-        memchr::memmem::find(folded.as_bytes(), self.0.as_bytes()).is_some()
-    }
-}
 
 /// The fields of a header, names in lowercase, values decoded and folded.
 #[derive(Clone, Default, Debug)]
@@ -55,27 +19,31 @@ pub struct HeaderText {
 
 impl HeaderText {
     /// Reads a header (with its trace prefix in front).
-    pub fn new(header: &[u8]) -> Self {
+    pub fn new(header: &[u8], collation: Collation) -> Self {
         let mut read = Self::default();
         for (name, value) in header_fields(header) {
             if read.date.is_none() && name.eq_ignore_ascii_case("Date") {
                 read.date = day_of_date(&String::from_utf8_lossy(value));
             }
-            read.fields.push((name.to_ascii_lowercase(), fold(&decode_header_value(value))));
+            let value = collation.fold(decode_header_value(value).trim());
+            read.fields.push((name.to_ascii_lowercase(), value));
         }
         read
     }
 
-    /// Whether a field of that name has the string; the empty string asks for the field alone.
-    pub fn has(&self, name: &str, needle: &Needle) -> bool {
-        self.fields
-            .iter()
-            .any(|(field, value)| field.eq_ignore_ascii_case(name) && needle.is_in(value))
+    /// How well a field of that name matches; the empty string asks for the field alone.
+    pub fn score(&self, name: &str, needle: &Needle) -> u8 {
+        let fields = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        fields.map(|(_, value)| needle.score(value)).max().unwrap_or(0)
     }
 
-    /// Whether any field, name and value, has the string.
-    pub fn has_anywhere(&self, needle: &Needle) -> bool {
-        self.fields.iter().any(|(name, value)| needle.is_in(&format!("{name}: {value}")))
+    /// How well any field matches, by name and value.
+    pub fn score_anywhere(&self, needle: &Needle, collation: Collation) -> u8 {
+        let lines = self.fields.iter().map(|(name, value)| {
+            let name = collation.key(name);
+            needle.score(&format!("{name}: {value}"))
+        });
+        lines.max().unwrap_or(0)
     }
 
     /// The day of the Date field as written, without regard to time and zone, in days since 1970.
@@ -87,6 +55,7 @@ impl HeaderText {
 /// The texts of a message's parts, folded.
 #[derive(Clone, Default, Debug)]
 pub struct BodyText {
+    collation: Collation,
     texts: Vec<String>,
     mime: Vec<String>,
 }
@@ -133,34 +102,47 @@ fn add_below<'a>(part: &'a Part, found: &mut Vec<Piece<'a>>) {
 }
 
 impl BodyText {
+    /// A message without text.
+    pub fn new(collation: Collation) -> Self {
+        Self { collation, ..Self::default() }
+    }
+
     /// Adds the octets of a piece.
     pub fn add(&mut self, piece: &Piece<'_>, octets: &[u8]) {
         match piece.kind {
-            PieceKind::MimeHeader => self.mime.push(fold(&String::from_utf8_lossy(octets))),
+            // file names are encoded as the values of header fields are
+            PieceKind::MimeHeader => {
+                self.mime.push(self.collation.fold(&String::from_utf8_lossy(octets)));
+                for (_, value) in header_fields(octets) {
+                    self.mime.push(self.collation.fold(&decode_header_value(value)));
+                }
+            }
             PieceKind::MessageHeader => {
                 for (name, value) in header_fields(octets) {
-                    self.texts.push(fold(&format!("{name}: {}", decode_header_value(value))));
+                    let line = format!("{name}: {}", decode_header_value(value).trim());
+                    self.texts.push(self.collation.fold(&line));
                 }
             }
             PieceKind::Text(part) => {
                 let text = decode_text(part, octets);
                 if part.media_subtype == "html" {
                     // words that tags divide are found too
-                    self.texts.push(fold(&html_to_text(&text)));
+                    self.texts.push(self.collation.fold(&html_to_text(&text)));
                 }
-                self.texts.push(fold(&text));
+                self.texts.push(self.collation.fold(&text));
             }
         }
     }
 
-    /// Whether a text part has the string.
-    pub fn has(&self, needle: &Needle) -> bool {
-        self.texts.iter().any(|text| needle.is_in(text))
+    /// How well a text part matches.
+    pub fn score(&self, needle: &Needle) -> u8 {
+        self.texts.iter().map(|text| needle.score(text)).max().unwrap_or(0)
     }
 
-    /// Whether a text part or a MIME header has the string.
-    pub fn has_anywhere(&self, needle: &Needle) -> bool {
-        self.has(needle) || self.mime.iter().any(|text| needle.is_in(text))
+    /// How well a text part or a MIME header matches.
+    pub fn score_anywhere(&self, needle: &Needle) -> u8 {
+        let mime = self.mime.iter().map(|text| needle.score(text)).max().unwrap_or(0);
+        self.score(needle).max(mime)
     }
 }
 
@@ -200,15 +182,6 @@ pub fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn folding_ignores_case_form_and_line_breaks() {
-        assert!(Needle::new("STRASSE").is_in(&fold("die strasse")));
-        assert!(Needle::new("\u{c9}t\u{e9}").is_in(&fold("e\u{301}te\u{301} 2024")));
-        assert!(Needle::new("two words").is_in(&fold("Two\r\n  words")));
-        assert!(!Needle::new("three").is_in(&fold("two")));
-        assert!(Needle::new("").is_in(&fold("")));
-    }
 
     #[test]
     fn days_are_those_of_the_text() {
