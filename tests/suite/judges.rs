@@ -21,6 +21,19 @@ async fn imaplib_walks_the_base_commands() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_section_of_the_corpus_is_judged() {
+    let store = TestStore::start().await;
+    store.create_user("anna").await;
+    let (port, folder) = (store.imap_address().port().to_string(), corpus::folder());
+    let folder = folder.to_string_lossy();
+    let arguments =
+        [&script("fetch_sections.py"), "127.0.0.1", &port, "anna", PASSWORD, folder.as_ref()];
+    let said = judge::run("python3", &arguments).await;
+    assert!(said.contains(" passed, 0 failed"), "{said}");
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_api_journey_of_a_script() {
     let store = TestStore::start().await;
     let base = format!("http://{}", store.running.addresses.api[0]);

@@ -19,6 +19,7 @@ mod imap_clients;
 mod isolation;
 mod journeys;
 mod judges;
+mod large_literals;
 mod lmtp;
 mod local;
 mod pop3;

@@ -147,7 +147,8 @@ impl Url {
 impl Access {
     /// `access = ("submit+" enc-user) / ("user+" enc-user) / "authuser" / "anonymous"`
     fn parse(text: &str) -> Option<Self> {
-        let user = |name: &str| decoded(name).filter(|name| !name.is_empty());
+        // RFC 5092 §11 enc-user: a slash would have to be encoded
+        let user = |name: &str| decoded(name).filter(|_| !name.is_empty() && !name.contains('/'));
         if let Some(name) = strip(text, "submit+") {
             return user(name).map(Self::Submit);
         }
@@ -335,6 +336,7 @@ mod tests {
             "/INBOX;UID=1;EXPIRE=2030-01-01",
             "/INBOX;UID=1;URLAUTH=root",
             "/INBOX;UID=1;URLAUTH=user+",
+            "/INBOX;UID=1;URLAUTH=user+a/:internal:ab",
             "/INBOX;UID=1;URLAUTH=authuser:internal",
             "/INBOX;UID=1;URLAUTH=authuser/",
             "/INBOX;UID=1;URLAUTH=anonymous;SECTION=1",

@@ -8,14 +8,16 @@ pub struct Sample {
     pub octets: Vec<u8>,
 }
 
+/// The corpus beside the clone, or `$EIDER_CORPUS`; it may be missing.
+pub fn folder() -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    std::env::var_os("EIDER_CORPUS").map_or_else(beside, PathBuf::from)
+}
+
 /// Every message of the corpus beside the clone, or of `$EIDER_CORPUS`; at least the built-in ones.
 pub fn samples() -> Vec<Sample> {
-    let folder = std::env::var_os("EIDER_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"),
-        PathBuf::from,
-    );
     let mut paths = Vec::new();
-    files(&folder, &mut paths);
+    files(&folder(), &mut paths);
     paths.sort();
     let read = |path: PathBuf| Sample {
         name: path.file_name().unwrap().to_string_lossy().into_owned(),

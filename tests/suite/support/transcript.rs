@@ -81,7 +81,8 @@ async fn play(store: &TestStore, text: &str, address: SocketAddr) -> Result<(), 
             continue;
         }
         let split = line.find([':', '>']).ok_or_else(|| format!("{number}: what is `{line}`?"))?;
-        let (who, rest) = (&line[..split], line[split + 1..].trim_start_matches(' '));
+        let (who, rest) = (&line[..split], &line[split + 1..]);
+        let rest = rest.strip_prefix(' ').unwrap_or(rest);
         let key = who[1..].trim_end_matches(['~', '+']).to_owned();
         if !connections.contains_key(&key) {
             connections.insert(key.clone(), connect(address).await);
@@ -104,7 +105,7 @@ async fn play(store: &TestStore, text: &str, address: SocketAddr) -> Result<(), 
         } else if who.ends_with('~') {
             let mut expected = vec![rest];
             while let Some(more) = lines.get(at).and_then(|line| line.strip_prefix(who)) {
-                expected.push(more[1..].trim_start_matches(' '));
+                expected.push(more[1..].strip_prefix(' ').unwrap_or(&more[1..]));
                 at += 1;
             }
             for _ in 0..expected.len() {
