@@ -140,12 +140,14 @@ impl Selected {
 
     /// Remembers a STORE with .SILENT of our own, so that its effect is not told.
     ///
-    /// RFC 9051 §6.4.6: a change by somebody else is told nevertheless. Only when the ModSeq of our
-    /// change
-    /// follows directly the one the client has heard of can nobody else's change lie between.
-    pub fn silence(&mut self, uids: UidSet, mod_seq: ModSeq) {
-        if mod_seq == self.mod_seq.saturating_add(1) {
-            self.silent = Some((uids, mod_seq));
+    /// RFC 9051 §6.4.6: a change by somebody else is told nevertheless. Only when the ModSeqs of our
+    /// changes follow directly the one the client has heard of can nobody else's lie between.
+    pub fn silence(&mut self, uids: UidSet, mod_seqs: &[ModSeq]) {
+        let next = self.mod_seq.saturating_add(1);
+        if let Some(&last) = mod_seqs.last()
+            && mod_seqs.iter().copied().eq(next..=last)
+        {
+            self.silent = Some((uids, last));
         }
     }
 
@@ -191,7 +193,7 @@ impl Selected {
             for row in changed(&known, self.mod_seq) {
                 let is_own = silent
                     .as_ref()
-                    .is_some_and(|(uids, own)| row.mod_seq == *own && uids.contains(row.uid));
+                    .is_some_and(|(uids, own)| row.mod_seq <= *own && uids.contains(row.uid));
                 if !is_own && let Some(number) = numbers.of(row.uid) {
                     updates.changed.push((number, row));
                 }

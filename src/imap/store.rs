@@ -52,9 +52,9 @@ impl Session {
         let done = uids.difference(&stored.modified);
         // RFC 7162 §3.1.3: with CONDSTORE the new MODSEQ is told, .SILENT or not
         let is_told = !store.silent || self.enabled.condstore;
-        if let (Some(mod_seq), Some(opened)) = (stored.mod_seq, self.opened.as_mut()) {
+        if let Some(opened) = self.opened.as_mut() {
             // told below for each message anyway, or not to be told
-            opened.selected.silence(done.clone(), mod_seq);
+            opened.selected.silence(done.clone(), &stored.mod_seqs);
         }
         self.sync(Look::Database, Expunges::Held).await?;
         if is_told {

@@ -4,6 +4,7 @@ use super::flags::{checked, is_unchanged, spell, unchanged};
 use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagMask, FlagSet};
 use crate::model::id::{ContentHash, MailboxId, UserId};
+use crate::model::limits::TRANSACTION_MESSAGES_MAX;
 use crate::model::mailbox::Mailbox;
 use crate::model::message::{Message, Row};
 use crate::model::uid::{Uid, UidSet, UidValidity};
@@ -15,8 +16,6 @@ use crate::storage::transaction::{self, Session};
 use crate::storage::{contents, usage};
 use std::collections::BTreeMap;
 
-/// Contents whose counts are raised or lowered by one call.
-const CONTENTS_MAX: usize = 5_000;
 /// Attempts of a copy whose messages go meanwhile.
 const ATTEMPTS_MAX: usize = 4;
 /// A message went between the read of the contents and the transaction.
@@ -41,11 +40,11 @@ impl Mailstore {
     /// Copies messages with flags and internal date, all or none (RFC 9051 §6.4.7); content is
     /// shared.
     ///
-    /// First the rows are read and the counts of their contents raised (one commit per 5,000 and
-    /// distinct number).
-    /// Then one transaction: target mailbox, quota, read and insert of the documents (two round trips
-    /// per 1,000), a note on the originals, counters, one change, commit. A crash in between leaves
-    /// counts too high, never too low.
+    /// Per 1,000 messages: the rows are read and the counts of their contents raised (one commit per
+    /// distinct number); then one transaction: target mailbox, quota, read and insert of the
+    /// documents, a note on the originals, counters, one change, commit. What was copied goes again
+    /// when a later part fails. A crash in between leaves counts too high, never too low, and copies
+    /// of which nobody was told.
     ///
     /// # Errors
     /// `NotFound` mailbox, `OverQuota`, `LimitReached` keywords or UIDs, `Unavailable`.
@@ -71,6 +70,43 @@ impl Mailstore {
         target: Place,
         flags: FlagMask,
     ) -> Result<Copied> {
+        let found = mailboxes::find(self.storage(), target.0, target.1).await?;
+        let found = found.ok_or(Error::NotFound { what: "mailbox" })?;
+        let mut copied = Copied { uid_validity: found.uid_validity, uids: Vec::new() };
+        // The copies themselves are not copied
+        let mut left = if source == target { uids.below(found.uid_next) } else { uids.clone() };
+        while !left.is_empty() {
+            match self.copy_part(source, &left, target, flags).await {
+                Ok(part) => {
+                    let Some(last) = part.uids.last().map(|pair| pair.0) else { break };
+                    let is_full = part.uids.len() as u64 >= TRANSACTION_MESSAGES_MAX;
+                    copied.uids.extend(part.uids);
+                    left = if is_full { left.above(last) } else { UidSet::new() };
+                }
+                Err(error) => {
+                    self.undo_copy(target, &copied).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(copied)
+    }
+
+    async fn undo_copy(&self, target: Place, copied: &Copied) {
+        let uids: UidSet = copied.uids.iter().map(|pair| pair.1).collect();
+        if let Err(error) = self.remove_for_good(target.0, target.1, &uids).await {
+            tracing::warn!(%error, messages = uids.len(), "a part of a failed copy stays");
+        }
+    }
+
+    /// The first messages of a set, as many as fit a transaction.
+    async fn copy_part(
+        &self,
+        source: Place,
+        uids: &UidSet,
+        target: Place,
+        flags: FlagMask,
+    ) -> Result<Copied> {
         for _ in 0..ATTEMPTS_MAX {
             match self.try_copy(source, uids, target, flags).await {
                 Err(Error::Conflict { reason: VANISHED }) => {}
@@ -88,11 +124,9 @@ impl Mailstore {
         flags: FlagMask,
     ) -> Result<Copied> {
         let storage = self.storage();
-        let found = mailboxes::find(storage, target.0, target.1).await?;
-        let found = found.ok_or(Error::NotFound { what: "mailbox" })?;
         let (uids, references, octets) = self.references(source.0, source.1, uids).await?;
         if uids.is_empty() {
-            return Ok(Copied { uid_validity: found.uid_validity, uids: Vec::new() });
+            return Ok(Copied::default());
         }
         self.raise(&references).await?;
         let turn = self.writers().turn(target.0).await;
@@ -152,17 +186,16 @@ impl Mailstore {
         Ok(Copied { uid_validity: after.uid_validity, uids })
     }
 
-    /// Moves messages in one transaction over both mailboxes. Same mailbox: new UIDs.
+    /// Moves messages. Same mailbox: new UIDs.
     ///
-    /// The transaction: both mailboxes in the order of their ids (so that two moves in opposite
-    /// directions do not
-    /// wait for each other), read of the rows and of the user's retention, update in place (one
-    /// round trip per 250 runs of UIDs), both
-    /// counters, both changes, commit: nine round trips for a range. Contents and quota are
-    /// untouched.
+    /// Per 1,000 messages one transaction over both mailboxes: both in the order of their ids (so that
+    /// two moves in opposite directions do not wait for each other), read of the rows and of the
+    /// user's retention, update in place (one round trip per 250 runs of UIDs), both counters, both
+    /// changes, commit: nine round trips for a range. Contents and quota are untouched.
     ///
     /// # Errors
-    /// `NotFound` mailbox, `LimitReached` keywords or UIDs, `Unavailable`.
+    /// `NotFound` mailbox, `LimitReached` keywords or UIDs, `Unavailable`; what earlier transactions
+    /// moved stays moved (RFC 6851 §3.3).
     pub async fn move_messages(
         &self,
         user: UserId,
@@ -170,19 +203,38 @@ impl Mailstore {
         uids: &UidSet,
         target: MailboxId,
     ) -> Result<Copied> {
-        let mut copied = Copied::default();
-        let turn = self.writers().turn(user).await;
-        let outcome = transaction::run!(self.storage(), async |session| {
-            copied = self.move_once(session, (user, source), uids, target).await?;
-            if copied.uids.is_empty() { Err(unchanged()) } else { Ok(()) }
-        })
-        .await;
-        drop(turn);
-        match outcome {
-            Err(error) if is_unchanged(&error) => Ok(copied),
-            Err(error) => Err(error),
-            Ok(()) => Ok(copied),
+        let mut all = Copied::default();
+        let mut left = uids.clone();
+        while !left.is_empty() {
+            let mut moved = Copied::default();
+            let turn = self.writers().turn(user).await;
+            let outcome = transaction::run!(self.storage(), async |session| {
+                moved = self.move_once(session, (user, source), &left, target).await?;
+                if moved.uids.is_empty() { Err(unchanged()) } else { Ok(()) }
+            })
+            .await;
+            drop(turn);
+            all.uid_validity = moved.uid_validity;
+            match outcome {
+                Err(error) if is_unchanged(&error) => break,
+                Err(error) => return Err(error),
+                Ok(()) => {}
+            }
+            let is_full = moved.uids.len() as u64 >= TRANSACTION_MESSAGES_MAX;
+            let Some((last, _)) = moved.uids.last().copied().filter(|_| is_full) else {
+                all.uids.extend(moved.uids);
+                break;
+            };
+            left = left.above(last);
+            if source == target
+                && let Some((_, first)) = moved.uids.first()
+            {
+                // What was moved is not moved again
+                left = left.below(*first);
+            }
+            all.uids.extend(moved.uids);
         }
+        Ok(all)
     }
 
     /// As [`Self::move_messages`], also to another user's mailbox, with only those flags (RFC 4314
@@ -219,7 +271,8 @@ impl Mailstore {
         let storage = self.storage();
         let (from, to) = self.bump_both(session, user, source, target).await?;
         let (mut moved, mut sum, mut gone) = (UidSet::new(), Sum::default(), Vec::new());
-        let selection = Selection::of(user, source, uids);
+        let limit = TRANSACTION_MESSAGES_MAX;
+        let selection = Selection { limit, ..Selection::of(user, source, uids) };
         messages::visit_identified(storage, session, &selection, &mut |message| {
             moved.insert(message.row.uid);
             sum.add(&message.row);
@@ -299,7 +352,8 @@ impl Mailstore {
         }
     }
 
-    /// The messages of a set that exist, what they refer to, and their octets.
+    /// The first messages of a set that exist, as many as fit a transaction, what they refer to, and
+    /// their octets.
     async fn references(
         &self,
         user: UserId,
@@ -308,7 +362,9 @@ impl Mailstore {
     ) -> Result<(UidSet, References, i64)> {
         let mut stream = messages::stream(self.storage(), user, source, uids, Fields::default());
         let (mut found, mut references, mut octets) = (UidSet::new(), References::new(), 0i64);
-        while let Some(message) = stream.next().await? {
+        while found.len() < TRANSACTION_MESSAGES_MAX
+            && let Some(message) = stream.next().await?
+        {
             found.insert(message.row.uid);
             octets = octets.saturating_add_unsigned(message.row.octets);
             *references.entry(message.content).or_default() += 1;
@@ -316,27 +372,18 @@ impl Mailstore {
         Ok((found, references, octets))
     }
 
-    /// Raises the counts of contents, all or none. `Conflict` when one has just gone with its last
-    /// message.
+    /// Raises the counts of contents. `Conflict` when one has just gone with its last message.
     async fn raise(&self, references: &References) -> Result<()> {
-        let mut raised = References::new();
-        for part in slices(references) {
-            if !contents::raise_many(self.storage(), &part).await? {
-                self.lower(&raised).await;
-                return Err(Error::Conflict { reason: VANISHED });
-            }
-            raised.extend(part);
+        if contents::raise_many(self.storage(), references).await? {
+            return Ok(());
         }
-        Ok(())
+        Err(Error::Conflict { reason: VANISHED })
     }
 
     /// Lowers the counts of contents. A failure leaves them too high, which the scrub job corrects.
     pub(super) async fn lower(&self, references: &References) {
-        for part in slices(references) {
-            if let Err(error) = contents::lower_many(self.storage(), &part).await {
-                tracing::warn!(%error, "contents keep references that are gone");
-                return;
-            }
+        if let Err(error) = contents::lower_many(self.storage(), references).await {
+            tracing::warn!(%error, "contents keep references that are gone");
         }
     }
 }
@@ -346,15 +393,6 @@ pub(super) fn note_gone(gone: &mut Vec<Gone>, message: &Message) {
     if gone.len() <= GONE_MAX {
         gone.push(Gone { uid: message.row.uid, id: message.id, thread: message.thread });
     }
-}
-
-/// Parts of at most [`CONTENTS_MAX`].
-fn slices(references: &References) -> impl Iterator<Item = References> + '_ {
-    let mut rest = references.iter().peekable();
-    std::iter::from_fn(move || {
-        rest.peek()?;
-        Some(rest.by_ref().take(CONTENTS_MAX).map(|(hash, by)| (*hash, *by)).collect())
-    })
 }
 
 /// What a number of rows adds to the counters of a mailbox.

@@ -8,6 +8,7 @@ use super::flags::{is_unchanged, unchanged};
 use crate::model::error::{Error, Result};
 use crate::model::flag::Flag;
 use crate::model::id::{MailboxId, UserId};
+use crate::model::limits::TRANSACTION_MESSAGES_MAX;
 use crate::model::uid::{Uid, UidSet};
 use crate::storage::archive;
 use crate::storage::changes::{self, Gone, Kind};
@@ -15,10 +16,6 @@ use crate::storage::mailboxes::{self, Bump};
 use crate::storage::messages::{self, Selection};
 use crate::storage::transaction::{self, Session};
 use crate::storage::usage;
-
-/// Messages removed by one transaction: EXPUNGE need not be atomic, and other writers of the
-/// mailbox wait meanwhile.
-const BATCH: u64 = 5_000;
 
 /// What one transaction removed.
 #[derive(Default)]
@@ -41,8 +38,8 @@ struct Removal {
 impl Mailstore {
     /// Removes the messages of the set (`None`: all) that have \Deleted. Returns what was removed.
     ///
-    /// Per 5,000 messages one transaction: mailbox update, read of the documents and their insert
-    /// into the archive (two per 1,000), delete, quota, counters, one change, commit: eight round
+    /// Per 1,000 messages one transaction (EXPUNGE need not be atomic): mailbox update, read of the
+    /// documents and their insert into the archive, delete, quota, counters, one change, commit: eight round
     /// trips; then the counts of contents that were not archived are lowered. Nothing to do: one,
     /// and an abort.
     ///
@@ -106,7 +103,14 @@ impl Mailstore {
         let mut left = uids.clone();
         while !left.is_empty() {
             let uids = &left;
-            let selection = Selection { user, mailbox, uids, flags_all, due_ms, limit: BATCH };
+            let selection = Selection {
+                user,
+                mailbox,
+                uids,
+                flags_all,
+                due_ms,
+                limit: TRANSACTION_MESSAGES_MAX,
+            };
             let mut removed = Removed::default();
             let turn = self.writers().turn(user).await;
             let outcome = transaction::run!(self.storage(), async |session| {
@@ -123,12 +127,12 @@ impl Mailstore {
             // After the commit, so that a crash in between leaves counts too high, never too low
             self.lower(&removed.references).await;
             let Some(last) = removed.uids.last() else { break };
-            let complete = removed.uids.len() < BATCH;
+            let complete = removed.uids.len() < TRANSACTION_MESSAGES_MAX;
             all = all.union(&removed.uids);
             if complete {
                 break;
             }
-            left = left.difference(&UidSet::from_range(1, last));
+            left = left.above(last);
         }
         Ok(all)
     }

@@ -3,7 +3,7 @@ use super::Mailstore;
 use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagChange, FlagSet};
 use crate::model::id::{MailboxId, UserId};
-use crate::model::limits::{KEYWORD_OCTETS_MAX, KEYWORDS_MAX};
+use crate::model::limits::{KEYWORD_OCTETS_MAX, KEYWORDS_MAX, TRANSACTION_MESSAGES_MAX};
 use crate::model::mailbox::Mailbox;
 use crate::model::message::Row;
 use crate::model::uid::{ModSeq, Uid, UidSet};
@@ -17,13 +17,22 @@ use std::collections::HashMap;
 /// What a STORE did.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Stored {
-    /// The ModSeq of the change; `None` when nothing changed.
-    pub mod_seq: Option<ModSeq>,
+    /// The ModSeqs of the changes, ascending; empty when nothing changed.
+    pub mod_seqs: Vec<ModSeq>,
     /// UIDs not changed because their ModSeq is above `unchanged_since` (RFC 7162 §3.1.3 MODIFIED).
     pub modified: UidSet,
 }
 
-/// One STORE command.
+/// What one transaction of a STORE did.
+#[derive(Default)]
+struct Batch {
+    mod_seq: Option<ModSeq>,
+    modified: UidSet,
+    /// The last UID read, when there may be more.
+    full_to: Option<Uid>,
+}
+
+/// One STORE command, or what is left of it.
 struct Store<'a> {
     user: UserId,
     mailbox: MailboxId,
@@ -37,14 +46,14 @@ impl Mailstore {
     /// get the new ModSeq;
     /// if none does, nothing is written.
     ///
-    /// One transaction: mailbox update, read of the rows (some 100 octets each; a round trip per
-    /// run of UIDs), update
-    /// of the rows (one round trip per 250 runs), mailbox counters, one change, commit: six round
-    /// trips for a range.
-    /// When nothing changes: two, and the transaction is dropped.
+    /// Per 1,000 messages one transaction: mailbox update, read of the rows (some 100 octets each; a
+    /// round trip per run of UIDs), update of the rows (one round trip per 250 runs), mailbox
+    /// counters, one change, commit: six round trips for a range. When nothing changes: two, and the
+    /// transaction is dropped.
     ///
     /// # Errors
-    /// `NotFound` mailbox, `LimitReached` keywords, `Invalid` keyword, `Unavailable`.
+    /// `NotFound` mailbox, `LimitReached` keywords, `Invalid` keyword, `Unavailable`; what earlier
+    /// transactions changed stays changed (RFC 7162 §3.1.3: atomic for each message).
     pub async fn store_flags(
         &self,
         user: UserId,
@@ -53,24 +62,30 @@ impl Mailstore {
         change: &FlagChange,
         unchanged_since: Option<ModSeq>,
     ) -> Result<Stored> {
-        if uids.is_empty() {
-            return Ok(Stored::default());
-        }
-        let store = Store { user, mailbox, uids, change, unchanged_since };
         let mut stored = Stored::default();
-        let turn = self.writers().turn(user).await;
-        let outcome = transaction::run!(self.storage(), async |session| {
-            stored = self.store_once(session, &store).await?;
-            // An error drops the transaction, and with it the ModSeq that nothing used
-            if stored.mod_seq.is_none() { Err(unchanged()) } else { Ok(()) }
-        })
-        .await;
-        drop(turn);
-        match outcome {
-            Err(error) if is_unchanged(&error) => Ok(stored),
-            Err(error) => Err(error),
-            Ok(()) => Ok(stored),
+        let mut left = uids.clone();
+        while !left.is_empty() {
+            let store = Store { user, mailbox, uids: &left, change, unchanged_since };
+            let mut batch = Batch::default();
+            let turn = self.writers().turn(user).await;
+            let outcome = transaction::run!(self.storage(), async |session| {
+                batch = self.store_once(session, &store).await?;
+                // An error drops the transaction, and with it the ModSeq that nothing used
+                if batch.mod_seq.is_none() { Err(unchanged()) } else { Ok(()) }
+            })
+            .await;
+            drop(turn);
+            if let Err(error) = outcome
+                && !is_unchanged(&error)
+            {
+                return Err(error);
+            }
+            stored.mod_seqs.extend(batch.mod_seq);
+            stored.modified = stored.modified.union(&batch.modified);
+            let Some(last) = batch.full_to else { break };
+            left = left.above(last);
         }
+        Ok(stored)
     }
 
     /// Two changes one after the other, the second for the messages the first did not leave alone:
@@ -89,23 +104,29 @@ impl Mailstore {
         let done = self.store_flags(user, mailbox, uids, first, unchanged_since).await?;
         let left = uids.difference(&done.modified);
         let more = self.store_flags(user, mailbox, &left, second, None).await?;
-        Ok(Stored { mod_seq: more.mod_seq.max(done.mod_seq), modified: done.modified })
+        let mod_seqs = done.mod_seqs.into_iter().chain(more.mod_seqs).collect();
+        Ok(Stored { mod_seqs, modified: done.modified })
     }
 
-    async fn store_once(&self, session: &mut Session, store: &Store<'_>) -> Result<Stored> {
+    async fn store_once(&self, session: &mut Session, store: &Store<'_>) -> Result<Batch> {
         let (user, mailbox) = (store.user, store.mailbox);
         let bumped =
             mailboxes::bump(self.storage(), session, user, mailbox, &Bump::default()).await?;
         let after = bumped.ok_or(Error::NotFound { what: "mailbox" })?;
         let (change, keywords) = learn(&after, store.change)?;
         let mut plan = Plan::new(store, change);
-        let selection = Selection::of(user, mailbox, store.uids);
+        let limit = TRANSACTION_MESSAGES_MAX;
+        let selection = Selection { limit, ..Selection::of(user, mailbox, store.uids) };
+        let (mut read, mut last) = (0, None);
         messages::visit(self.storage(), session, &selection, &mut |message| {
             plan.add(&message.row);
+            read += 1;
+            last = Some(message.row.uid);
         })
         .await?;
+        let full_to = last.filter(|_| read == limit);
         if plan.changed.is_empty() {
-            return Ok(Stored { mod_seq: None, modified: plan.modified });
+            return Ok(Batch { mod_seq: None, modified: plan.modified, full_to });
         }
         let mut updated = 0;
         for (uids, change) in plan.statements() {
@@ -128,7 +149,7 @@ impl Mailstore {
             created_ms: self.clock().now_ms(),
         };
         changes::insert(self.storage(), session, &[change]).await?;
-        Ok(Stored { mod_seq: Some(after.mod_seq), modified: plan.modified })
+        Ok(Batch { mod_seq: Some(after.mod_seq), modified: plan.modified, full_to })
     }
 }
 

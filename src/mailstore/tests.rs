@@ -181,10 +181,10 @@ async fn step(
                 let after = change.apply(&row.0);
                 if !same_flags(&after, &row.0) {
                     changed = true;
-                    *row = (after, stored.mod_seq.unwrap_or(0));
+                    *row = (after, stored.mod_seqs.first().copied().unwrap_or(0));
                 }
             }
-            assert_eq!(stored.mod_seq.is_some(), changed, "step {number}");
+            assert_eq!(stored.mod_seqs.len(), usize::from(changed), "step {number}");
         }
         4 => {
             let copied = node.copy(user, ids[at], &uids, ids[other]).await.unwrap();

@@ -58,6 +58,9 @@ pub const RECEIVED_MAX: usize = 100;
 pub const GROUP_COMMIT_MESSAGES_MAX: usize = 256;
 /// Octets committed by one group commit.
 pub const GROUP_COMMIT_OCTETS_MAX: usize = 8 * 1024 * 1024;
+/// Messages changed by one transaction, so that it fits the database's cache and others get a turn:
+/// a command on more is several.
+pub const TRANSACTION_MESSAGES_MAX: u64 = 1000;
 /// Octets of one stored chunk of an attachment or skeleton; well under the database's 16 MB
 /// document.
 pub const CHUNK_OCTETS: usize = 1024 * 1024;

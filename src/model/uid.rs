@@ -109,6 +109,16 @@ impl UidSet {
         Self::from_ranges(ranges)
     }
 
+    /// The UIDs of the set above one of them.
+    pub fn above(&self, uid: Uid) -> Self {
+        self.difference(&Self::from_range(1, uid))
+    }
+
+    /// The UIDs of the set below one of them.
+    pub fn below(&self, uid: Uid) -> Self {
+        self.difference(&Self::from_range(uid, Uid::MAX))
+    }
+
     /// UIDs in both sets.
     pub fn intersection(&self, other: &Self) -> Self {
         let mut result = Self::new();

@@ -162,9 +162,8 @@ pub async fn raise(storage: &Storage, hash: &ContentHash, by: u64) -> Result<boo
     Ok(storage.contents().update_one(filter, update).await?.matched_count > 0)
 }
 
-/// Raises the counts of contents, all or none. `false`: one of them does not exist (its last
-/// message was just
-/// expunged). One round trip and commit for each distinct count.
+/// Raises the counts of contents. `false`: one of them does not exist (its last message was just
+/// expunged), and the others' counts are too high from now on. One round trip and commit for each distinct count.
 ///
 /// # Errors
 /// `Unavailable`; counts may be too high then.
@@ -176,10 +175,8 @@ pub async fn raise_many(storage: &Storage, counts: &BTreeMap<ContentHash, u64>) 
         let matched = storage.contents().update_many(filter, update).await?.matched_count;
         missing |= matched < hashes.len() as u64;
     }
-    if missing {
-        // Those that were there are lowered again; lowering one that is not does nothing
-        lower_many(storage, counts).await?;
-    }
+    // Those that were there stay raised: the missing one may have been stored anew by now, and
+    // lowering it would lose it
     Ok(!missing)
 }
 

@@ -95,8 +95,8 @@ async fn fill(store: &TestStore, messages: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_command_for_a_thousand_messages() {
-    const MESSAGES: usize = 1000;
+async fn one_command_for_more_messages_than_a_transaction_takes() {
+    const MESSAGES: usize = 2200;
     let store = TestStore::start().await;
     store.create_user("anna").await;
     fill(&store, MESSAGES).await;

@@ -110,7 +110,7 @@ impl Client {
 
     fn store_silently(&mut self, mailbox: &mut Mailbox, uids: &UidSet, bit: u8) {
         if let Some(mod_seq) = mailbox.store(uids, bit) {
-            self.selected.silence(uids.clone(), mod_seq);
+            self.selected.silence(uids.clone(), &[mod_seq]);
             // the client applies its own change
             for (uid, flags) in &mut self.messages {
                 if uid.is_some_and(|uid| uids.contains(uid) && mailbox.rows.contains_key(&uid)) {
