@@ -1,6 +1,6 @@
 """Random IMAP clients against one mailbox, each with a model built from untagged responses alone.
 
-HOST PORT USER PASSWORD SECONDS CLIENTS [SEED]. Every response is checked against the model when it
+HOST PORT[,PORT...] USER PASSWORD SECONDS CLIENTS [SEED]; several ports are nodes on one database. Every response is checked against the model when it
 comes; at the end, when nobody writes, every model has to be what the server says. Prints
 "0 disagreements" and counts of what was done.
 """
@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 
-HOST, PORT, USER, PASSWORD = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+HOST, USER, PASSWORD = sys.argv[1], sys.argv[3], sys.argv[4]
+PORTS = [int(port) for port in sys.argv[2].split(",")]
 SECONDS, CLIENTS = float(sys.argv[5]), int(sys.argv[6])
 SEED = int(sys.argv[7]) if len(sys.argv) > 7 else random.randrange(10**9)
 BOX = f"Stress{SEED}"
@@ -115,16 +116,17 @@ class Client:
     def __init__(self, number):
         self.trace = collections.deque(maxlen=30)
         self.number, self.random = number, random.Random(SEED * 1000 + number)
-        self.socket = socket.create_connection((HOST, PORT), timeout=120)
+        self.socket = socket.create_connection((HOST, PORTS[number % len(PORTS)]), timeout=120)
         self.file = self.socket.makefile("rb")
         self.tag, self.sequence = 0, 0
         self.messages, self.selected, self.command_name = [], False, ""
         self.told, self.code, self.found, self.esearch = set(), "", [], None
         self.qresync = number % 3 == 2
-        self.rights, self.folders = "", set()
+        self.capabilities, self.folders, self.appended = set(), set(), None
         self.uid_validity = self.mod_seq = None
         self.line()
         self.ok(f'LOGIN {USER} "{PASSWORD}"')
+        self.ok("CAPABILITY")
         if number % 3 == 1:
             self.ok("ENABLE CONDSTORE")
         if self.qresync:
@@ -154,6 +156,8 @@ class Client:
             self.vanished(line.decode())
         elif kind == b"SEARCH":
             self.found = [int(word) for word in line.split()[2:] if word.isdigit()]
+        elif kind == b"CAPABILITY":
+            self.capabilities = set(line.decode().split()[2:])
         elif kind == b"ESEARCH":
             self.esearch = line.decode()
         elif kind == b"BYE" and self.command_name != "LOGOUT":
@@ -166,6 +170,9 @@ class Client:
             value = re.search(rb"\[" + name.encode() + rb" (\d+)\]", line)
             if value:
                 setattr(self, field, int(value.group(1)))
+        uids = re.search(rb"\[APPENDUID \d+ ([\d:,]+)\]", line)
+        if uids:
+            self.appended = numbers(uids.group(1).decode())
 
     def numbered(self, number, kind, line):
         if not self.selected:
@@ -266,7 +273,9 @@ class Client:
         self.send(text, name)
         status = self.finish()
         count(name)
-        if not status.startswith("OK") and "[EXPUNGEISSUED]" not in status:
+        # what somebody else has removed cannot be replaced
+        is_gone = "[EXPUNGEISSUED]" in status or "REPLACE" in name and "[NONEXISTENT]" in status
+        if not status.startswith("OK") and not is_gone:
             shown = text[:200]
             problem(self, f"{shown!r}: {status}")
         return status
@@ -321,17 +330,66 @@ class Client:
         place = {id(message): index + 1 for index, message in enumerate(self.messages)}
         return compact(place[id(message)] for message in chosen), chosen
 
-    def append(self):
+    def new_text(self):
         self.sequence += 1
         subject = f"c{self.number}n{self.sequence}"
         body = "x" * self.random.choice([10, 10, 2000, 30000])
-        text = f"From: a@example.org\r\nSubject: {subject}\r\n\r\n{body}\r\n".encode()
         flags = " ".join(f for f in FLAGS if f != "\\Deleted" and self.random.random() < 0.2)
-        head = f"APPEND {BOX} ({flags}) {{{len(text)}+}}\r\n".encode()
-        status = self.run(head + text, "APPEND")
-        uid = re.search(r"APPENDUID \d+ (\d+)", status)
-        if uid:
-            known_text(self, int(uid.group(1)), subject)
+        text = f"From: a@example.org\r\nSubject: {subject}\r\n\r\n{body}\r\n".encode()
+        return subject, f"({flags}) {{{len(text)}+}}\r\n".encode() + text
+
+    def append(self):
+        count = self.random.randint(1, 3) if "MULTIAPPEND" in self.capabilities else 1
+        new = [self.new_text() for _ in range(count)]
+        self.appended = None
+        self.run(f"APPEND {BOX} ".encode() + b" ".join(text for _, text in new), "APPEND")
+        for uid, (subject, _) in zip(self.appended or [], new):
+            known_text(self, uid, subject)
+
+    def replace(self):
+        uid = self.random.random() < 0.5
+        known = [m for m in self.messages if m.uid is not None] if uid else self.messages
+        if "REPLACE" not in self.capabilities or not known:
+            return
+        place = self.random.randrange(len(known))
+        which = known[place].uid if uid else place + 1
+        subject, text = self.new_text()
+        self.appended = None
+        head = f"{'UID ' if uid else ''}REPLACE {which} {BOX} ".encode()
+        self.run(head + text, "UID REPLACE" if uid else "REPLACE")
+        for new in self.appended or []:
+            known_text(self, new, subject)
+
+    def store_unchanged(self):
+        """STORE that holds back what others have changed (RFC 7162 §3.1.3)."""
+        known = [m for m in self.messages if m.uid and m.mod_seq]
+        if self.number % 3 == 0 or not known:
+            return
+        chosen = self.random.sample(known, min(len(known), 5))
+        since = self.random.choice(chosen).mod_seq
+        uids = compact(message.uid for message in chosen)
+        status = self.run(f"UID STORE {uids} (UNCHANGEDSINCE {since}) +FLAGS (later)", "UID STORE since")
+        modified = re.search(r"\[MODIFIED ([\d:,]+)\]", status)
+        modified = set(numbers(modified.group(1))) if modified else set()
+        here = {message.uid for message in self.messages}
+        for message in chosen:
+            if message.uid not in here or message.uid in modified or message.flags is None:
+                continue
+            if id(message) in self.told and "later" not in message.flags and status.startswith("OK"):
+                # somebody may have taken it away again, but then its MODSEQ has grown twice
+                if message.mod_seq <= since + 1:
+                    problem(self, f"UID {message.uid} was neither changed nor MODIFIED")
+
+    def saved_result(self):
+        """SEARCH RETURN (SAVE), then `$` (RFC 5182)."""
+        self.run("UID SEARCH RETURN (SAVE) FLAGGED", "UID SEARCH save")
+        self.run("UID FETCH $ (UID FLAGS)", "UID FETCH $")
+
+    def sort(self):
+        for name, command in (("SORT", "UID SORT (SUBJECT REVERSE ARRIVAL) UTF-8 ALL"),
+                              ("THREAD=REFERENCES", "UID THREAD REFERENCES UTF-8 ALL")):
+            if name in self.capabilities:
+                self.run(command)
 
     def store(self):
         uid = self.random.random() < 0.5
@@ -471,7 +529,8 @@ class Client:
     def step(self):
         choices = [(self.append, 14 if len(self.messages) < LARGE else 2), (self.store, 25),
                    (self.fetch, 16), (self.search, 9), (self.expunge, 6), (self.copy, 8),
-                   (self.idle, 5), (self.folders_dance, 2), (self.reopen, 4),
+                   (self.idle, 5), (self.replace, 4), (self.store_unchanged, 5),
+                   (self.saved_result, 2), (self.sort, 2), (self.folders_dance, 2), (self.reopen, 4),
                    (lambda: self.ok("NOOP"), 8), (lambda: self.ok("CHECK"), 1)]
         actions, weights = zip(*choices)
         self.random.choices(actions, weights)[0]()

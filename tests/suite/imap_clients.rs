@@ -251,19 +251,21 @@ async fn thunderbird_opens_reads_flags_moves_and_searches() {
     stop(store, &folder).await;
 }
 
-/// Eight random clients, each with a model of its own: 20 seconds here, ten minutes by hand
-/// (`tests/judges/imap_stress.py HOST PORT USER PASSWORD 600 8`).
+/// Eight random clients on two nodes, each with a model of its own: 20 seconds here, ten minutes by
+/// hand (`tests/judges/imap_stress.py HOST PORT,PORT USER PASSWORD 600 8`).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_random_clients_never_disagree() {
-    let (store, port, folder) = start("stress").await;
-    let port = port.to_string();
-    let arguments = ["127.0.0.1", &port, "anna", PASSWORD, "20", "8"];
-    let script = script("imap_stress.py");
-    let said = judge::run("python3", &[&[script.as_str()], &arguments[..]].concat()).await;
+    let database = unique("eider_test");
+    let nodes = [TestStore::start_on(&database).await, TestStore::start_on(&database).await];
+    nodes[0].create_user("anna").await;
+    let ports = nodes.iter().map(|node| node.imap_address().port().to_string());
+    let ports = ports.collect::<Vec<_>>().join(",");
+    let arguments = [&script("imap_stress.py"), "127.0.0.1", &ports, "anna", PASSWORD, "20", "8"];
+    let said = judge::run("python3", &arguments).await;
     assert!(said.ends_with("\n0 disagreements\n"), "{said}");
-    // no session is left
+    // no session is left: both nodes count in the same process
     within("the end of all sessions", async {
-        let api = store.api();
+        let api = nodes[0].api();
         loop {
             let (_, body) = api.raw("GET", "/metrics", "", b"").await;
             let text = String::from_utf8_lossy(&body).into_owned();
@@ -274,5 +276,7 @@ async fn eight_random_clients_never_disagree() {
         }
     })
     .await;
-    stop(store, &folder).await;
+    for node in nodes {
+        node.stop().await;
+    }
 }

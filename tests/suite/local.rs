@@ -15,6 +15,7 @@ use crate::support::api::ApiClient;
 use crate::support::corpus;
 use crate::support::imap::ImapClient;
 use crate::support::lmtp::LmtpClient;
+use crate::support::pop3::Pop3Client;
 use crate::support::store::{PASSWORD, unique};
 use crate::support::within;
 
@@ -191,6 +192,18 @@ async fn status_in_the_end(imap: &mut ImapClient) {
     }
 }
 
+/// Until the database is back the session stays, and is told why (RFC 3206 §4).
+async fn retrieve_in_the_end(pop3: &mut Pop3Client) {
+    loop {
+        let reply = pop3.command("RETR 1").await;
+        if reply.starts_with("+OK") {
+            while pop3.line().await != b".\r\n" {}
+            return;
+        }
+        assert!(reply.starts_with("-ERR [SYS/TEMP]"), "{reply}");
+    }
+}
+
 /// Until the database is back requests are answered 503.
 async fn users_in_the_end(api: ApiClient) {
     loop {
@@ -217,13 +230,18 @@ async fn a_killed_database_comes_back_with_its_messages() {
     assert!(idle.response().await.starts_with(b"+"));
 
     let (mut lmtp, mut imap) = (node.lmtp().await, node.imap("anna").await);
+    let mut pop3 = Pop3Client::connect(node.doors["POP3 (STLS)"]).await;
+    assert!(pop3.log_in("anna", PASSWORD).await.starts_with("+OK 1 "));
     let message = corpus::message("after-the-kill");
     let killed = node.kill_database().await;
     tokio::join!(
         within("a delivery after the kill", deliver_in_the_end(&mut lmtp, &message)),
         within("IMAP after the kill", status_in_the_end(&mut imap)),
+        within("POP3 after the kill", retrieve_in_the_end(&mut pop3)),
         within("the API after the kill", users_in_the_end(node.api())),
     );
+    // its lease has outlived the database
+    assert_eq!(pop3.ok("QUIT").await, "+OK bye");
     assert_ne!(node.database_pid(), killed, "a new process");
     // Who was there before hears of it
     let told = idle.response().await;
