@@ -177,6 +177,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .with_context(|| format!("cannot make the folder {}", config.data_dir.display()))?;
     let acceptor = acceptor(&config)?;
     let operations = Operations::open(&config).await?;
+    let acceptor = acceptor.with_lookup(certificates(&operations.directory));
     if config.roles.contains(&Role::Jobs) {
         let leases = Leases::new(operations.storage.clone(), operations.tasks.clone());
         let (mailstore, directory) = (operations.mailstore.clone(), operations.directory.clone());
@@ -195,6 +196,27 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             Err(error)
         }
     }
+}
+
+/// Certificates that are stored for names clients ask for. The database away: the node's own.
+fn certificates(directory: &Directory) -> tls::Lookup {
+    let directory = directory.clone();
+    std::sync::Arc::new(move |name: String| {
+        let directory = directory.clone();
+        Box::pin(async move {
+            match directory.find_certificate(&name).await {
+                Ok(found) => found.map(|found| tls::StoredCertificate {
+                    version: format!("{}:{}", found.fingerprint, found.created_ms),
+                    chain: found.chain,
+                    private_key: found.private_key,
+                }),
+                Err(error) => {
+                    tracing::warn!(%error, "certificates cannot be looked up");
+                    None
+                }
+            }
+        })
+    })
 }
 
 fn acceptor(config: &Config) -> anyhow::Result<TlsAcceptor> {

@@ -5,10 +5,13 @@
 
 pub mod access;
 pub mod addresses;
+pub mod audits;
 pub mod authentication;
 pub mod autoreplies;
 pub mod body;
+pub mod certs;
 pub mod compose;
+pub mod dkim;
 pub mod extract;
 pub mod filter_fields;
 pub mod filters;

@@ -2,9 +2,9 @@
 
 use super::body::BodyBudget;
 use super::{
-    Context, addresses, authentication, autoreplies, filters, health, mailboxes, message_source,
-    message_update, message_upload, messages, middleware, openapi, outbound, submit,
-    user_maintenance, users, webhooks,
+    Context, addresses, audits, authentication, autoreplies, certs, dkim, filters, health,
+    mailboxes, message_source, message_update, message_upload, messages, middleware, openapi,
+    outbound, submit, user_maintenance, users, webhooks,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -50,6 +50,15 @@ fn rules_and_hooks() -> OpenApiRouter<Context> {
         .routes(routes!(outbound::submit_draft))
         .routes(routes!(outbound::forward))
         .routes(routes!(outbound::cancel))
+        .routes(routes!(dkim::list, dkim::update))
+        .routes(routes!(dkim::resolve))
+        .routes(routes!(dkim::show, dkim::delete))
+        .routes(routes!(certs::list, certs::update))
+        .routes(routes!(certs::resolve))
+        .routes(routes!(certs::show, certs::delete))
+        .routes(routes!(audits::create))
+        .routes(routes!(audits::show))
+        .routes(routes!(audits::export))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::delete))
 }

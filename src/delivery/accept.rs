@@ -4,6 +4,7 @@
 //! its own.
 //! A recipient is answered as delivered only when the write is acknowledged (law 1).
 
+use super::audit::Audited;
 use super::plan::Plan;
 use super::traits::Traits;
 use super::{Delivery, trace};
@@ -123,11 +124,11 @@ impl Delivery {
             let outcome = match plan {
                 Err(error) => Err(error),
                 Ok(plan) if plan.decision.is_dropped => {
-                    self.follow_up(arrival, recipient, &plan).await.map(|()| Outcome::Dropped)
+                    self.follow_up(arrival, recipient, &plan, None).await.map(|()| Outcome::Dropped)
                 }
                 Ok(plan) => match appended.next().unwrap_or_else(missing) {
                     Ok(appended) => self
-                        .follow_up(arrival, recipient, &plan)
+                        .follow_up(arrival, recipient, &plan, Some(appended))
                         .await
                         .map(|()| Outcome::Delivered(appended)),
                     Err(error) => Err(error),
@@ -148,7 +149,18 @@ impl Delivery {
         arrival: &Arrival<'_>,
         recipient: &Recipient,
         plan: &Plan,
+        stored: Option<Appended>,
     ) -> Result<()> {
+        if recipient.user.rules.audited_until_ms >= arrival.now {
+            self.audit(&Audited {
+                user: recipient.user.id,
+                stored: stored.zip(plan.mailbox).map(|(stored, mailbox)| (stored.id, mailbox)),
+                prepared: &arrival.prepared,
+                prefix: &plan.prefix,
+                is_draft: false,
+            })
+            .await?;
+        }
         for filter in &plan.decision.matched {
             tracing::debug!(user.id = %recipient.user.id, filter.id = %filter, "a filter matched");
         }

@@ -13,12 +13,13 @@ use crate::model::mailbox::MailboxName;
 use crate::model::transaction::{ForwardPath, MailTransaction};
 use crate::model::user::{User, UserRules};
 use crate::queue::Queue;
+use crate::storage::Storage;
 use crate::storage::field::new_id;
 use crate::storage::testing::{counts, set_user, storage};
 use crate::tasks::Tasks;
 use bytes::Bytes;
 
-fn recipient(name: &str) -> Recipient {
+pub(super) fn recipient(name: &str) -> Recipient {
     let address = EmailAddress::new(&format!("{name}@a.example")).unwrap();
     let user = User {
         id: new_id(),
@@ -34,16 +35,19 @@ fn recipient(name: &str) -> Recipient {
     Recipient { path: ForwardPath { address }, user }
 }
 
+pub(super) fn delivery_of(storage: &Storage, mailstore: &Mailstore, clock: &Clock) -> Delivery {
+    let passwords = Passwords::new(clock.clone());
+    let (storage, mailstore, clock) = (storage.clone(), mailstore.clone(), clock.clone());
+    let directory = Directory::new(storage.clone(), mailstore.clone(), passwords, clock.clone());
+    let queue = Queue::new(storage.clone(), mailstore.clone(), clock.clone());
+    Delivery::new(storage, mailstore, directory, queue, clock, "mx.a.example")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn recipients_fail_alone_and_share_the_content() {
     let (storage, tasks) = (storage("accept").await, Tasks::new());
     let mailstore = Mailstore::new(storage.clone(), Clock::default(), tasks.clone());
-    let clock = Clock::default();
-    let passwords = Passwords::new(clock.clone());
-    let directory = Directory::new(storage.clone(), mailstore.clone(), passwords, clock.clone());
-    let queue = Queue::new(storage.clone(), mailstore.clone(), clock.clone());
-    let delivery =
-        Delivery::new(storage.clone(), mailstore.clone(), directory, queue, clock, "mx.a.example");
+    let delivery = delivery_of(&storage, &mailstore, &Clock::default());
     let names = ["one", "none", "full", "two"];
     let mut recipients: Vec<Recipient> = names.iter().map(|name| recipient(name)).collect();
     for recipient in &recipients {

@@ -8,6 +8,9 @@
 pub mod accept;
 #[cfg(test)]
 mod accept_tests;
+pub mod audit;
+#[cfg(test)]
+mod audit_tests;
 mod autoreply;
 mod bounds;
 pub mod filter;

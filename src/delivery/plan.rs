@@ -24,6 +24,10 @@ pub(super) struct Plan {
     pub decision: Decision,
     /// Where the message goes; `None`: it is not stored.
     pub target: Option<Target>,
+    /// Its mailbox, if it is stored.
+    pub mailbox: Option<MailboxId>,
+    /// The trace header in front of it.
+    pub prefix: Bytes,
     /// The name in the queue of what is forwarded.
     pub queue_id: Option<QueueId>,
 }
@@ -43,8 +47,13 @@ impl Delivery {
             .ok_or(Error::Unavailable { reason: "the user has no INBOX yet", source: None })?;
         let decision = decide(&user.rules, &filters, &arrival.traits, None);
         let queue_id = (!decision.targets.is_empty()).then(new_id);
+        let (transaction, now) = (arrival.transaction, arrival.now);
+        let mut prefix = trace::prefix(transaction, &recipient.path, &self.hostname, now);
+        prefix.push_str(&String::from_utf8_lossy(&arrival.lines));
+        prefix.push_str(&classification(&decision, &arrival.traits.from_domain));
+        let prefix = Bytes::from(prefix);
         if decision.is_dropped {
-            return Ok(Plan { decision, target: None, queue_id });
+            return Ok(Plan { decision, target: None, mailbox: None, prefix, queue_id });
         }
         let mailbox = match decision.place {
             Place::Inbox => inbox.id,
@@ -54,22 +63,18 @@ impl Delivery {
                 found.map_or(inbox.id, |mailbox| mailbox.id)
             }
         };
-        let (transaction, now) = (arrival.transaction, arrival.now);
-        let mut prefix = trace::prefix(transaction, &recipient.path, &self.hostname, now);
-        prefix.push_str(&String::from_utf8_lossy(&arrival.lines));
-        prefix.push_str(&classification(&decision, &arrival.traits.from_domain));
         let flags = [(decision.is_seen, Flag::Seen), (decision.is_flagged, Flag::Flagged)];
         let bits = flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag.bit());
         let message = NewMessage {
             prepared: arrival.prepared.clone(),
-            prefix: Bytes::from(prefix),
+            prefix: prefix.clone(),
             flags: FlagSet::new(bits.fold(0, |all, bit| all | bit), Vec::new()),
             internal_date: now,
             meta: None,
             info: queue_id.map(|queue_id| info::of_forwarded(&decision.targets, queue_id)),
         };
         let target = Some(Target { user: user.id, mailbox, message });
-        Ok(Plan { decision, target, queue_id })
+        Ok(Plan { decision, target, mailbox: Some(mailbox), prefix, queue_id })
     }
 
     /// The mailbox of a special use, if the user has one.

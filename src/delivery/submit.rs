@@ -1,6 +1,7 @@
 //! A message a user sends: fixed up, counted, sent, and copied to his own mailbox (RFC 6409).
 
 use super::Delivery;
+use super::audit::Audited;
 use super::send::Letter;
 use super::trace;
 use crate::codec::mime::header;
@@ -91,9 +92,26 @@ impl Delivery {
         }
         tracing::info!(user.id = %user.id, queue.id = %queue_id, count, "message submitted");
         let copy = match &submission.copy {
-            Some(copy) => Some(self.store_copy(&submission, copy, prepared, queue_id).await),
+            Some(copy) => Some(self.store_copy(&submission, copy, &prepared, queue_id).await),
             None => None,
         };
+        if user.rules.audited_until_ms >= self.clock.now_ms() {
+            let stored = match (&copy, &submission.copy) {
+                (Some(Ok(appended)), Some(wanted)) => Some((appended.id, wanted.mailbox)),
+                _ => None,
+            };
+            let audited = Audited {
+                user: user.id,
+                stored,
+                prepared: &prepared,
+                prefix: &[],
+                is_draft: false,
+            };
+            // it is sent: to say otherwise would send it twice
+            if let Err(error) = self.audit(&audited).await {
+                tracing::error!(user.id = %user.id, %error, "a sent message is in no audit");
+            }
+        }
         Ok(Submitted { queue_id, copy })
     }
 
@@ -134,7 +152,7 @@ impl Delivery {
         &self,
         submission: &Submission,
         copy: &Copy,
-        prepared: Prepared,
+        prepared: &Prepared,
         queue_id: QueueId,
     ) -> Result<Appended> {
         let to: Vec<String> = submission.recipients.iter().map(ToString::to_string).collect();
@@ -148,7 +166,7 @@ impl Delivery {
         let mut info = copy.info.clone();
         info.extend(own.as_object().cloned().unwrap_or_default());
         let message = NewMessage {
-            prepared,
+            prepared: prepared.clone(),
             prefix: Bytes::new(),
             flags: copy.flags.clone(),
             internal_date: self.clock.now_ms(),

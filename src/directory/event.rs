@@ -9,8 +9,15 @@ use crate::model::profile::Page;
 use crate::model::webhook::Webhook;
 use crate::storage::field::new_id;
 use crate::storage::{users, webhooks};
+use sha2::{Digest as _, Sha256};
 
 pub use crate::storage::webhooks::WebhookListing;
+
+/// SHA-256 as hex digits with colons, as certificates and keys are told apart.
+pub(super) fn hex_fingerprint(octets: &[u8]) -> String {
+    let digest = Sha256::digest(octets);
+    digest.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(":")
+}
 
 impl Directory {
     /// Tells those who listen, after a change that is acknowledged already: that they could not be

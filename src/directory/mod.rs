@@ -2,6 +2,8 @@
 
 pub mod address;
 mod autoreply;
+pub mod certificate;
+pub mod dkim;
 pub mod event;
 pub mod filter;
 pub mod resolve;

@@ -48,6 +48,8 @@ struct Job {
 /// The table.
 const JOBS: &[Job] = &[
     Job { name: "local-mail", period: Duration::from_secs(10), step: deliver_due },
+    Job { name: "audit-import", period: Duration::from_secs(5), step: import_audits },
+    Job { name: "audit-expiry", period: Duration::from_secs(300), step: expire_audits },
     Job { name: "deferred", period: Duration::from_secs(10), step: run_deferred },
     Job { name: "expire", period: Duration::from_secs(60), step: expire },
     Job { name: "purge-archive", period: Duration::from_secs(600), step: purge_archive },
@@ -60,6 +62,14 @@ fn deliver_due(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
         let done = Box::pin(ctx.delivery.deliver_due()).await?;
         Ok(u64::try_from(done).unwrap_or(u64::MAX))
     })
+}
+
+fn import_audits(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
+    Box::pin(async { Ok(u64::from(Box::pin(ctx.delivery.import_audit()).await?)) })
+}
+
+fn expire_audits(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
+    Box::pin(ctx.delivery.expire_audits())
 }
 
 fn run_deferred(ctx: &Context) -> BoxFuture<'_, Result<u64>> {

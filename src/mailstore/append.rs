@@ -174,6 +174,15 @@ impl Mailstore {
         self.hold(prepared, by, false).await.map(|_| ())
     }
 
+    /// Raises the count of a content that is there, for something else than messages. `false`: it
+    /// is gone. One round trip.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn retain_content(&self, content: ContentHash) -> Result<bool> {
+        contents::raise(self.storage(), &content, 1).await
+    }
+
     /// Lowers a count that [`Mailstore::hold_content`] raised; nobody's content is removed.
     ///
     /// # Errors

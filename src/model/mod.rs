@@ -4,11 +4,13 @@
 //! the database.
 
 pub mod address;
+pub mod audit;
 pub mod error;
 pub mod event;
 pub mod filter;
 pub mod flag;
 pub mod id;
+pub mod key;
 pub mod limits;
 pub mod mailbox;
 pub mod message;

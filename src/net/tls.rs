@@ -1,19 +1,46 @@
 //! TLS server configuration, and the self-signed certificate of a first start.
 
+use futures_util::future::BoxFuture;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// A certificate for a name, as it is stored.
+#[derive(Clone)]
+pub struct StoredCertificate {
+    /// Changes when the certificate does.
+    pub version: String,
+    /// PEM, leaf first.
+    pub chain: String,
+    /// PEM.
+    pub private_key: String,
+}
+
+/// Finds the certificate for a name that a client asks for; `None`: the node's own is used.
+pub type Lookup =
+    Arc<dyn Fn(String) -> BoxFuture<'static, Option<StoredCertificate>> + Send + Sync>;
+
+/// Configurations kept of certificates that were asked for.
+const KEPT_MAX: usize = 1000;
 
 /// Starts TLS on accepted connections; cheap to clone.
 #[derive(Clone)]
 pub struct TlsAcceptor {
-    acceptor: tokio_rustls::TlsAcceptor,
+    own: Arc<ServerConfig>,
+    lookup: Option<Lookup>,
+    /// By their versions. Held only to look and to put; the oldest do not matter, it is emptied
+    /// when it is full.
+    kept: Arc<Mutex<HashMap<String, Arc<ServerConfig>>>>,
 }
 
 impl std::fmt::Debug for TlsAcceptor {
@@ -24,15 +51,45 @@ impl std::fmt::Debug for TlsAcceptor {
 
 impl TlsAcceptor {
     /// An acceptor with this configuration.
-    pub fn new(config: Arc<ServerConfig>) -> Self {
-        Self { acceptor: tokio_rustls::TlsAcceptor::from(config) }
+    pub fn new(own: Arc<ServerConfig>) -> Self {
+        Self { own, lookup: None, kept: Arc::default() }
     }
 
-    pub(super) fn accept(
-        &self,
-        tcp: tokio::net::TcpStream,
-    ) -> tokio_rustls::Accept<tokio::net::TcpStream> {
-        self.acceptor.accept(tcp)
+    /// The same with certificates by the names clients ask for (RFC 6066 §3).
+    pub fn with_lookup(mut self, lookup: Lookup) -> Self {
+        self.lookup = Some(lookup);
+        self
+    }
+
+    pub(super) async fn accept(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await?;
+        let name = start.client_hello().server_name().map(str::to_lowercase);
+        let config = self.config_for(name).await;
+        start.into_stream(config).await
+    }
+
+    async fn config_for(&self, name: Option<String>) -> Arc<ServerConfig> {
+        let (Some(name), Some(lookup)) = (name, &self.lookup) else { return self.own.clone() };
+        let Some(found) = lookup(name).await else { return self.own.clone() };
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = kept.get(&found.version) {
+            return Arc::clone(config);
+        }
+        drop(kept);
+        match config_of_pem(found.chain.as_bytes(), found.private_key.as_bytes()) {
+            Ok(config) => {
+                let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                if kept.len() >= KEPT_MAX {
+                    kept.clear();
+                }
+                kept.insert(found.version, Arc::clone(&config));
+                config
+            }
+            Err(error) => {
+                tracing::error!(%error, "a stored certificate cannot be used");
+                self.own.clone()
+            }
+        }
     }
 }
 
@@ -59,20 +116,53 @@ pub fn server_config(certificate: &Path, key: &Path) -> io::Result<Arc<ServerCon
     let about = |path: &Path, error: &dyn std::fmt::Display| {
         io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()))
     };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| about(certificate, &error))?;
+    let read = |path: &Path| std::fs::read(path).map_err(|error| about(path, &error));
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| about(key, &error))?;
+    let chain = chain_of_pem(&read(certificate)?).map_err(|error| about(certificate, &error))?;
+    config_of(chain, private).map_err(|error| about(certificate, &error))
+}
+
+/// The same of texts.
+///
+/// # Errors
+/// They hold no certificate or key, or the two do not fit.
+pub fn config_of_pem(chain: &[u8], key: &[u8]) -> io::Result<Arc<ServerConfig>> {
+    let invalid = |error: &dyn std::fmt::Display| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("the private key: {error}"))
+    };
+    let private = PrivateKeyDer::from_pem_slice(key).map_err(|error| invalid(&error))?;
+    config_of(chain_of_pem(chain)?, private)
+}
+
+/// The first certificate of a chain, DER.
+///
+/// # Errors
+/// There is none.
+pub fn first_certificate(chain: &[u8]) -> io::Result<Vec<u8>> {
+    let first = chain_of_pem(chain)?.into_iter().next();
+    first.map(|leaf| leaf.to_vec()).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn chain_of_pem(text: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
+    let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     if chain.is_empty() {
-        return Err(about(certificate, &"no certificate in it"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "no certificate in it"));
     }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| about(key, &error))?;
+    Ok(chain)
+}
+
+fn config_of(
+    chain: Vec<CertificateDer<'static>>,
+    private: PrivateKeyDer<'static>,
+) -> io::Result<Arc<ServerConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .with_no_client_auth()
         .with_single_cert(chain, private)
-        .map_err(|error| about(certificate, &error))?;
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     // Tickets instead of a shared session cache: resumption without memory per client.
     config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(io::Error::other)?;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});

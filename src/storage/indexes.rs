@@ -128,6 +128,20 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "webhooks", keys: &[("due", 1)], ..PLAIN },
     Index { collection: "webhook_notices", keys: &[("hook", 1), ("due", 1), ("_id", 1)], ..PLAIN },
     Index { collection: "webhook_notices", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
+    Index { collection: "dkim_keys", keys: &[("domain", 1)], unique: true, ..PLAIN },
+    Index { collection: "certificates", keys: &[("servername", 1)], unique: true, ..PLAIN },
+    Index { collection: "certificates", keys: &[("altNames", 1), ("expires", -1)], ..PLAIN },
+    // audits of a user, those to begin, those that end; copies once and in order
+    Index { collection: "audits", keys: &[("user", 1), ("expires", 1)], ..PLAIN },
+    Index { collection: "audits", keys: &[("import.status", 1), ("_id", 1)], ..PLAIN },
+    Index { collection: "audits", keys: &[("expires", 1)], ..PLAIN },
+    Index {
+        collection: "audit_messages",
+        keys: &[("audit", 1), ("source", 1)],
+        unique: true,
+        ..PLAIN
+    },
+    Index { collection: "audit_messages", keys: &[("audit", 1), ("_id", 1)], ..PLAIN },
     // garbage: contents that no message refers to
     Index {
         collection: "contents",

@@ -10,8 +10,10 @@
 pub mod addresses;
 pub mod archive;
 pub mod attachments;
+pub mod audits;
 pub mod autoreplies;
 mod cache;
+pub mod certificates;
 pub mod change_log;
 pub mod changes;
 mod chunks;
@@ -20,6 +22,7 @@ mod compression;
 pub mod content_range;
 pub mod contents;
 pub mod deferred;
+pub mod dkim_keys;
 pub mod error;
 pub mod field;
 pub mod filters;

@@ -14,6 +14,7 @@ mod api;
 mod cluster;
 mod corpus;
 mod faults;
+mod hooks;
 mod imap;
 mod imap_clients;
 mod isolation;

@@ -14,6 +14,7 @@ pub mod envelope_read;
 pub mod fields;
 pub mod header;
 mod html;
+pub mod mbox;
 mod parser;
 pub mod sanitize;
 pub mod section;

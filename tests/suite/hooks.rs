@@ -1,0 +1,241 @@
+//! Webhooks against a tiny HTTP server, DKIM keys, and certificates by the name a client asks for.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::store::{TestStore, unique};
+use crate::support::within;
+
+type Posts = Arc<Mutex<HashMap<String, Vec<Value>>>>;
+
+/// Keeps what is posted, by path; answers by path.
+async fn sink() -> (SocketAddr, Posts) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, posts) = (listener.local_addr().unwrap(), Posts::default());
+    let kept = Arc::clone(&posts);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, Arc::clone(&kept)));
+        }
+    });
+    (address, posts)
+}
+
+async fn serve(stream: TcpStream, posts: Posts) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.ok().filter(|octets| *octets > 0)?;
+        let path = line.split(' ').nth(1)?.to_owned();
+        let mut octets = 0;
+        loop {
+            line.clear();
+            stream.read_line(&mut line).await.ok()?;
+            if line.trim().is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':')?;
+            if name.eq_ignore_ascii_case("content-length") {
+                octets = value.trim().parse().ok()?;
+            }
+        }
+        let mut body = vec![0; octets];
+        stream.read_exact(&mut body).await.ok()?;
+        let tries = {
+            let mut posts = posts.lock().unwrap();
+            let of_path = posts.entry(path.clone()).or_default();
+            of_path.push(serde_json::from_slice(&body).unwrap());
+            of_path.len()
+        };
+        let status = match path.as_str() {
+            "/slow" => std::future::pending().await,
+            "/gone" => "410 Gone",
+            "/flaky" if tries == 1 => "500 Oops",
+            _ => "200 OK",
+        };
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        stream.get_mut().write_all(answer.as_bytes()).await.ok()?;
+    }
+}
+
+async fn wait(what: &str, condition: impl AsyncFn() -> bool) {
+    within(what, async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    })
+    .await;
+}
+
+async fn ok(answer: (u16, Value)) -> Value {
+    assert_eq!((answer.0, &answer.1["success"]), (200, &true.into()), "{}", answer.1);
+    answer.1
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hooks_hear_each_event_once_and_a_slow_one_delays_nobody() {
+    let database = unique("eider_test");
+    let nodes = [TestStore::start_on(&database).await, TestStore::start_on(&database).await];
+    let (api, (sink, posts)) = (nodes[0].api(), sink().await);
+    let (anna, eve) = (nodes[0].create_user("anna").await, nodes[1].create_user("eve").await);
+    for (path, types, user) in [
+        ("/slow", json!(["*"]), None),
+        ("/fine", json!(["Filter.*", "filter.created"]), Some(&anna)),
+        ("/gone", json!(["*"]), None),
+        ("/flaky", json!(["filter.deleted"]), None),
+        ("/other", json!(["mfa.*"]), None),
+    ] {
+        let mut hook = json!({"type": types, "url": format!("http://{sink}{path}")});
+        if let Some(user) = user {
+            hook["user"] = user.as_str().into();
+        }
+        ok(api.post("/webhooks", &hook).await).await;
+    }
+    let (status, _) = api.post("/webhooks", &json!({"type": [], "url": "mailto:x"})).await;
+    assert_eq!(status, 400);
+    let rule = json!({"query": {"subject": "x"}, "action": {"targets": ["a@b.example"]}});
+    let mut filters = Vec::new();
+    for user in [&anna, &eve, &anna] {
+        let made = ok(api.post(&format!("/users/{user}/filters"), &rule).await).await;
+        filters.push(made["id"].clone());
+    }
+    let id = filters[0].as_str().unwrap();
+    ok(api.delete(&format!("/users/{anna}/filters/{id}")).await).await;
+    let count = |path: &str| posts.lock().unwrap().get(path).map_or(0, Vec::len);
+    wait("the events", async || count("/fine") == 3 && count("/flaky") == 2).await;
+    wait("the hook that is gone", async || {
+        let hooks = ok(nodes[1].api().get("/webhooks").await).await;
+        hooks["total"] == 4
+    })
+    .await;
+    let heard = posts.lock().unwrap().clone();
+    let events: Vec<(&Value, &Value)> =
+        heard["/fine"].iter().map(|post| (&post["ev"], &post["filter"])).collect();
+    let (created, deleted) = (json!("filter.created"), json!("filter.deleted"));
+    let expected = [(&created, &filters[0]), (&created, &filters[2]), (&deleted, &filters[0])];
+    assert_eq!(events, expected);
+    assert!(heard["/fine"].iter().all(|post| post["user"] == anna.as_str()));
+    assert!(heard["/fine"][0]["time"].is_i64() && heard["/fine"][0]["id"].is_string());
+    assert_eq!(heard["/flaky"][0], heard["/flaky"][1], "the same event again");
+    assert_eq!((heard["/gone"].len(), heard.contains_key("/other")), (1, false));
+    // listed by type and user; removed
+    let listed = ok(api.get(&format!("/webhooks?type=filter.*&user={anna}")).await).await;
+    assert_eq!(listed["results"][0]["type"], json!(["filter.*", "filter.created"]));
+    let id = listed["results"][0]["id"].as_str().unwrap();
+    ok(api.delete(&format!("/webhooks/{id}")).await).await;
+    let (status, answer) = api.delete(&format!("/webhooks/{id}")).await;
+    assert_eq!((status, &answer["code"]), (404, &"WebhookNotFound".into()));
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dkim_keys_are_made_imported_and_never_shown() {
+    let store = TestStore::start().await;
+    let api = store.api();
+    let made = ok(api
+        .post("/dkim", &json!({"domain": "Example.com", "selector": "S1", "description": "d"}))
+        .await)
+    .await;
+    assert_eq!((&made["domain"], &made["selector"]), (&"example.com".into(), &"s1".into()));
+    assert_eq!(made["dnsTxt"]["name"], "s1._domainkey.example.com");
+    let value = made["dnsTxt"]["value"].as_str().unwrap();
+    assert!(value.starts_with("v=DKIM1;t=s;p=MIIB"), "{value}");
+    assert!(made["publicKey"].as_str().unwrap().starts_with("-----BEGIN PUBLIC KEY-----\n"));
+    let raw = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+    let key = json!({"domain": "example.com", "selector": "s2", "privateKey": raw});
+    let replaced = ok(api.post("/dkim", &key).await).await;
+    assert_eq!(replaced["id"], made["id"], "one key a domain");
+    let id = made["id"].as_str().unwrap();
+    let shown = ok(api.get(&format!("/dkim/{id}")).await).await;
+    assert_eq!((&shown["selector"], &shown["dnsTxt"]), (&"s2".into(), &replaced["dnsTxt"]));
+    assert!(shown["created"].is_string() && !shown.to_string().contains("PRIVATE"), "{shown}");
+    let found = ok(api.get("/dkim/resolve/example.com").await).await;
+    assert_eq!(found["id"], made["id"]);
+    let listed = ok(api.get("/dkim?query=ample").await).await;
+    assert_eq!((&listed["total"], &listed["results"][0]["id"]), (&1.into(), &made["id"]));
+    let bad = json!({"domain": "x.example", "selector": "s", "privateKey": "nonsense"});
+    let (status, answer) = api.post("/dkim", &bad).await;
+    assert_eq!((status, &answer["code"]), (400, &"InputValidationError".into()), "{answer}");
+    ok(api.delete(&format!("/dkim/{id}")).await).await;
+    for path in [format!("/dkim/{id}"), "/dkim/resolve/example.com".to_owned()] {
+        let (status, answer) = api.get(&path).await;
+        assert_eq!((status, &answer["code"]), (404, &"DkimNotFound".into()), "{path}");
+    }
+    store.stop().await;
+}
+
+/// The certificate a TLS client is shown for a name.
+async fn shown_subject(address: SocketAddr, name: &str) -> String {
+    let connect = address.to_string();
+    let arguments = ["s_client", "-connect", &connect, "-servername", name, "-showcerts"];
+    let mut command = tokio::process::Command::new("openssl");
+    let run = command.args(arguments).stdin(std::process::Stdio::null()).output();
+    let output = within("openssl s_client", run).await.expect("openssl");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().find(|line| line.starts_with("subject=")).unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stored_certificate_is_shown_on_the_next_connection() {
+    let store = TestStore::start().await;
+    let (api, address) = (store.api(), store.running.addresses.imap_tls[0]);
+    let folder = store.data_dir.join("certificate");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (key, cert) = (folder.join("key.pem"), folder.join("cert.pem"));
+    let run = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-nodes", "-days", "30", "-subj", "/CN=stored"])
+        .args(["-addext", "subjectAltName=DNS:mail.one.example,DNS:*.two.example"])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&cert)
+        .output()
+        .expect("openssl");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let read = |path| std::fs::read_to_string(path).unwrap();
+    assert!(shown_subject(address, "mail.one.example").await.contains("localhost"));
+    let body = json!({
+        "servername": "Mail.One.Example", "privateKey": read(&key), "cert": read(&cert),
+    });
+    let stored = ok(api.post("/certs", &body).await).await;
+    assert_eq!(stored["altNames"], json!(["*.two.example", "mail.one.example"]));
+    assert_eq!(stored["servername"], "mail.one.example");
+    for (name, is_stored) in [
+        ("mail.one.example", true),
+        ("any.two.example", true),
+        ("two.example", false),
+        ("a.b.two.example", false),
+        ("else.example", false),
+    ] {
+        let subject = shown_subject(address, name).await;
+        assert_eq!(subject.contains("stored"), is_stored, "{name}: {subject}");
+    }
+    let id = stored["id"].as_str().unwrap();
+    let shown = ok(api.get(&format!("/certs/{id}")).await).await;
+    assert_eq!((&shown["hasCert"], &shown["acme"]), (&true.into(), &false.into()));
+    assert!(!shown.to_string().contains("PRIVATE"), "{shown}");
+    assert_eq!(ok(api.get("/certs/resolve/mail.one.example").await).await["id"], stored["id"]);
+    for (query, total) in
+        [("query=one", 1), ("query=x.two.example&altNames=yes", 1), ("query=zz", 0)]
+    {
+        assert_eq!(ok(api.get(&format!("/certs?{query}")).await).await["total"], total, "{query}");
+    }
+    let other = store.data_dir.join("key.pem");
+    let wrong = json!({"servername": "x.example", "privateKey": read(&other), "cert": read(&cert)});
+    let (status, answer) = api.post("/certs", &wrong).await;
+    assert_eq!((status, &answer["code"]), (400, &"InputValidationError".into()), "{answer}");
+    ok(api.delete(&format!("/certs/{id}")).await).await;
+    assert!(shown_subject(address, "mail.one.example").await.contains("localhost"));
+    let (status, answer) = api.get(&format!("/certs/{id}")).await;
+    assert_eq!((status, &answer["code"]), (404, &"CertNotFound".into()));
+    store.stop().await;
+}
