@@ -40,9 +40,10 @@ async fn audits_copy_what_is_there_and_what_comes_and_outlive_it() {
     let content = |subject: &str| {
         Bytes::from(format!("From: b@x.example\r\nSubject: {subject}\r\n\r\nFrom here\r\n"))
     };
-    let (transaction, audited) = (transaction(), async |anna: &Recipient, subject: &str| {
+    let transaction = transaction();
+    let audited = async |anna: &Recipient, subject: &str| {
         delivery.accept(&transaction, std::slice::from_ref(anna), content(subject)).await
-    });
+    };
     audited(&anna, "before").await;
     let now = clock.now_ms();
     let new = |user, expires_ms| NewAudit {
