@@ -6,7 +6,7 @@ use super::default_names::default_names;
 use crate::model::error::{Error, Result};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::limits::MAILBOXES_MAX;
-use crate::model::mailbox::{DELIMITER, Mailbox, MailboxCounts, MailboxName, SpecialUse};
+use crate::model::mailbox::{Mailbox, MailboxCounts, MailboxName, SpecialUse};
 use crate::model::rights::Acl;
 use crate::model::uid::{UidSet, UidValidity};
 use crate::storage::archive::{self, Purge};
@@ -14,11 +14,10 @@ use crate::storage::changes::{self, Change, Kind};
 use crate::storage::deferred::{Deferred, Work};
 use crate::storage::field::new_id;
 use crate::storage::mailboxes::{self, Settings};
-use crate::storage::transaction::{self, Session};
+use crate::storage::transaction;
 use crate::storage::{
     contents, deferred, mailbox_counters, metadata, shares, subscriptions, threads, url_keys, usage,
 };
-use std::collections::HashSet;
 
 /// Messages removed by one transaction when their mailbox is gone already.
 const REMOVAL_BATCH: i64 = 1000;
@@ -158,7 +157,7 @@ impl Mailstore {
         self.create_mailboxes(user, new, &Acl::default()).await.map(drop)
     }
 
-    async fn create_mailboxes(
+    pub(super) async fn create_mailboxes(
         &self,
         user: UserId,
         new: Vec<NewMailbox>,
@@ -186,97 +185,6 @@ impl Mailstore {
         })
         .await?;
         Ok(mailboxes)
-    }
-
-    /// Renames a mailbox, with all below it if `with_children`. INBOX: `Invalid` (its special
-    /// rename is the IMAP
-    /// door's). One transaction of two round trips and one for each renamed mailbox, after one to
-    /// three queries.
-    ///
-    /// # Errors
-    /// `NotFound`, `AlreadyExists`, `Invalid`, `Unavailable`.
-    pub async fn rename_mailbox(
-        &self,
-        user: UserId,
-        mailbox: MailboxId,
-        to: &MailboxName,
-        with_children: bool,
-    ) -> Result<()> {
-        transaction::run!(self.storage(), async |session| {
-            let renames = self.renames(session, user, mailbox, to, with_children).await?;
-            self.rename_all(session, user, renames).await
-        })
-        .await
-    }
-
-    /// Renames the mailbox of a name, if there is one, and all below it, in one transaction: a crash
-    /// leaves no half-renamed tree. INBOX itself: `Invalid`. Round trips as
-    /// [`Self::rename_mailbox`].
-    ///
-    /// # Errors
-    /// `NotFound` when there is neither, `AlreadyExists`, `Invalid`, `Unavailable`.
-    pub async fn rename_tree(
-        &self,
-        user: UserId,
-        from: &MailboxName,
-        to: &MailboxName,
-    ) -> Result<()> {
-        if from.is_inbox() {
-            return Err(Error::invalid("mailbox", "INBOX cannot be renamed"));
-        }
-        transaction::run!(self.storage(), async |session| {
-            let all = mailboxes::list_in(self.storage(), session, user).await?;
-            let renames = tree_renames(&all, from, to)?;
-            self.rename_all(session, user, renames).await
-        })
-        .await
-    }
-
-    async fn rename_all(
-        &self,
-        session: &mut Session,
-        user: UserId,
-        renames: Vec<(MailboxId, MailboxName)>,
-    ) -> Result<()> {
-        let mut renamed = Vec::with_capacity(renames.len());
-        for (id, name) in renames {
-            let settings = Settings { name: Some(name), ..Settings::default() };
-            let after = mailboxes::set(self.storage(), session, user, id, &settings).await?;
-            let after = after.ok_or(Error::NotFound { what: "mailbox" })?;
-            renamed.push(self.setting(&after, Kind::Update));
-        }
-        changes::insert(self.storage(), session, &renamed).await
-    }
-
-    /// The new name of each mailbox concerned, in ascending order of the old names: so a name that
-    /// one of them leaves
-    /// is free when another takes it.
-    async fn renames(
-        &self,
-        session: &mut Session,
-        user: UserId,
-        mailbox: MailboxId,
-        to: &MailboxName,
-        with_children: bool,
-    ) -> Result<Vec<(MailboxId, MailboxName)>> {
-        let all = mailboxes::list_in(self.storage(), session, user).await?;
-        let found = all.iter().find(|candidate| candidate.id == mailbox);
-        let from = &found.ok_or(Error::NotFound { what: "mailbox" })?.name;
-        if from.is_inbox() {
-            return Err(Error::invalid("mailbox", "INBOX cannot be renamed"));
-        }
-        if to.is_below(from) {
-            return Err(Error::invalid("mailbox", "a mailbox cannot be moved below itself"));
-        }
-        if all.iter().any(|other| other.name == *to && (other.id != mailbox || !with_children)) {
-            return Err(Error::AlreadyExists { what: "mailbox" });
-        }
-        let mut renames = vec![(mailbox, to.clone())];
-        for child in all.iter().filter(|other| with_children && other.name.is_below(from)) {
-            let rest = child.name.as_str().get(from.as_str().len() + 1..).unwrap_or_default();
-            renames.push((child.id, MailboxName::new(&format!("{to}{DELIMITER}{rest}"))?));
-        }
-        Ok(renames)
     }
 
     /// Changes settings. One transaction of two round trips. A new retention stamps the messages
@@ -402,21 +310,6 @@ impl Mailstore {
         subscriptions::list(self.storage(), user).await
     }
 
-    /// Subscribed names without a mailbox, sorted. Two queries.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn list_dangling_subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
-        let mut names = subscriptions::list(self.storage(), user).await?;
-        if !names.is_empty() {
-            let mailboxes = mailboxes::list(self.storage(), user).await?;
-            let known: HashSet<MailboxName> =
-                mailboxes.into_iter().map(|mailbox| mailbox.name).collect();
-            names.retain(|name| !known.contains(name));
-        }
-        Ok(names)
-    }
-
     /// Deletes everything a user owns here (mailboxes, messages, subscriptions). May be called
     /// again after a failure.
     ///
@@ -464,7 +357,7 @@ impl Mailstore {
         }
     }
 
-    fn setting(&self, mailbox: &Mailbox, kind: Kind) -> Change {
+    pub(super) fn setting(&self, mailbox: &Mailbox, kind: Kind) -> Change {
         Change {
             user: mailbox.user,
             mailbox: mailbox.id,
@@ -474,24 +367,4 @@ impl Mailstore {
             created_ms: self.clock().now_ms(),
         }
     }
-}
-
-/// The new names of the mailbox of a name and those below it, in ascending order of the old ones.
-fn tree_renames(
-    all: &[Mailbox],
-    from: &MailboxName,
-    to: &MailboxName,
-) -> Result<Vec<(MailboxId, MailboxName)>> {
-    if to.is_below(from) {
-        return Err(Error::invalid("mailbox", "a mailbox cannot be moved below itself"));
-    }
-    if all.iter().any(|other| other.name == *to) {
-        return Err(Error::AlreadyExists { what: "mailbox" });
-    }
-    let mut renames = Vec::new();
-    for mailbox in all.iter().filter(|other| other.name == *from || other.name.is_below(from)) {
-        let rest = mailbox.name.as_str().get(from.as_str().len()..).unwrap_or_default();
-        renames.push((mailbox.id, MailboxName::new(&format!("{to}{rest}"))?));
-    }
-    if renames.is_empty() { Err(Error::NotFound { what: "mailbox" }) } else { Ok(renames) }
 }

@@ -14,6 +14,7 @@ mod group_commit;
 pub mod mailbox;
 pub mod metadata;
 pub mod quota;
+mod rename;
 pub mod replace;
 pub mod retention;
 mod threading;
@@ -80,5 +81,7 @@ impl Mailstore {
 mod append_tests;
 #[cfg(test)]
 mod archive_tests;
+#[cfg(test)]
+mod sharing_tests;
 #[cfg(test)]
 mod tests;

@@ -115,12 +115,21 @@ async fn hot_queries_of_all_collections_scan_an_index() {
         ("mailboxes", doc! { "user": user }, doc! { "name": 1 }),
         ("mailboxes", doc! { "user": user, "name": "INBOX" }, doc! {}),
         ("subscriptions", doc! { "user": user }, doc! { "name": 1 }),
+        ("shares", doc! { "user": user }, doc! {}),
+        ("metadata", doc! { "user": user, "mailbox": null, "entry": "/private/x" }, doc! {}),
+        (
+            "metadata",
+            doc! { "user": user, "mailbox": { "$in": [user] }, "entry": { "$in": ["a"] } },
+            doc! {},
+        ),
         ("contents", doc! { "_id": { "$in": ["a", "b"] } }, doc! {}),
         ("leases", doc! { "_id": "pop3:a" }, doc! {}),
         ("messages", own.clone(), doc! { "idate": -1, "uid": -1 }),
         ("messages", own.clone(), doc! { "idate": 1, "uid": 1 }),
     ];
-    for collection in ["changes", "mailboxes", "subscriptions", "contents", "leases"] {
+    let collections =
+        ["changes", "mailboxes", "subscriptions", "contents", "leases", "shares", "metadata"];
+    for collection in collections {
         let rows = (0..40i64).map(|number| {
             let mut row = own.clone();
             row.extend(doc! { "uid": number, "mod_seq": number, "name": number });

@@ -32,6 +32,7 @@ mod listing;
 pub mod local;
 mod local_program;
 pub mod mailbox_counters;
+pub mod mailbox_rename;
 pub mod mailboxes;
 pub mod message_copy;
 pub mod message_flags;

@@ -236,7 +236,7 @@ def mailboxes():
     check("LIST *", has(raw.ok("LIST *", f'LIST "{RUN}/" *'), rf"{RUN}/a/b/c"))
     check("LIST delimiter", has(raw.ok("LIST root", 'LIST "" ""'), rb'^\* LIST \(\\Noselect\) "/" ""'))
     check("LIST INBOX in any case", has(raw.ok("LIST inbox", 'LIST "" inbox'), r"INBOX"))
-    check("NAMESPACE", has(raw.ok("NAMESPACE", "NAMESPACE"), r'^\* NAMESPACE \(\("" "/"\)\) NIL NIL'))
+    check("NAMESPACE", has(raw.ok("NAMESPACE", "NAMESPACE"), r'^\* NAMESPACE \(\("" "/"\)\) \(\("Other Users/" "/"\)\) NIL'))
     raw.ok("SUBSCRIBE", f"SUBSCRIBE {RUN}/a/b")
     raw.ok("UNSUBSCRIBE", f"UNSUBSCRIBE {RUN}/t")
     lines = raw.ok("LSUB", f'LSUB "" {RUN}/*')

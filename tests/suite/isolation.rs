@@ -79,3 +79,72 @@ async fn another_users_objects_do_not_exist() {
     assert!(status.find("MESSAGES 1").is_some(), "{:?}", status.lines());
     store.stop().await;
 }
+
+/// No right, no sight: what another user has not shared is answered like what does not exist, word
+/// for word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_users_mailboxes_do_not_exist_over_imap() {
+    let store = TestStore::start().await;
+    store.create_user("anna").await;
+    store.create_user("eve").await;
+    let mut anna = store.imap("anna").await;
+    anna.append("INBOX", "", &corpus::message("secret")).await;
+    anna.ok("SETMETADATA INBOX (/shared/comment \"secret\")").await;
+    anna.ok("CREATE Team").await;
+    // rights without `l` show nothing, and those on one mailbox nothing of another
+    anna.ok("SETACL INBOX eve rswipkxtea").await;
+    anna.ok("SETACL Team eve lr").await;
+    let mut eve = store.imap("eve").await;
+    eve.append("INBOX", "", &corpus::message("own")).await;
+    let commands = [
+        "SELECT NAME",
+        "EXAMINE NAME",
+        "STATUS NAME (MESSAGES)",
+        "GETACL NAME",
+        "MYRIGHTS NAME",
+        "LISTRIGHTS NAME eve",
+        "SETACL NAME eve lr",
+        "DELETEACL NAME anna",
+        "GETQUOTAROOT NAME",
+        "GETMETADATA NAME /shared/comment",
+        "SETMETADATA NAME (/private/comment \"x\")",
+        "RENAME NAME \"Other Users/anna/Team/x\"",
+        "RENAME INBOX NAME",
+        "CREATE NAME/sub",
+        "DELETE NAME",
+    ];
+    for command in commands {
+        let ask = |name: &str| {
+            command
+                .replace("NAME/sub", &format!("\"{name}/sub\""))
+                .replace("NAME", &format!("\"{name}\""))
+        };
+        let hers = eve.command(&ask("Other Users/anna/Drafts")).await;
+        let nobodys = eve.command(&ask("Other Users/nobody/Drafts")).await;
+        assert!(hers.status.starts_with("NO"), "{command}: {}", hers.status);
+        assert_eq!((&hers.status, hers.lines()), (&nobodys.status, nobodys.lines()), "{command}");
+        if !command.contains("INBOX") {
+            let unseen = eve.command(&ask("Other Users/anna/Missing")).await;
+            let blind = eve.command(&ask("Other Users/anna/Drafts")).await;
+            assert_eq!(unseen.status, blind.status, "{command}");
+        }
+    }
+    eve.ok("SELECT INBOX").await;
+    for command in ["COPY 1 NAME", "MOVE 1 NAME"] {
+        eve.refused(&command.replace("NAME", "\"Other Users/anna/Drafts\""), "NO [TRYCREATE]")
+            .await;
+    }
+    let answer = eve.append("\"Other Users/anna/Drafts\"", "", &corpus::message("x")).await;
+    assert!(answer.status.starts_with("NO [TRYCREATE]"), "{}", answer.status);
+    // INBOX has every right but `l`
+    eve.refused("SELECT \"Other Users/anna/INBOX\"", "NO [NONEXISTENT]").await;
+    for list in ["LIST \"\" *", "LIST \"\" \"Other Users/anna/*\"", "XLIST \"\" *"] {
+        let listed = eve.ok(list).await.lines().join("\n");
+        assert!(listed.contains("\"Other Users/anna/Team\""), "{listed}");
+        assert!(!listed.contains("anna/INBOX") && !listed.contains("anna/Drafts"), "{listed}");
+    }
+    // and the owner's things are as they were
+    let status = anna.ok("STATUS INBOX (MESSAGES)").await;
+    assert!(status.find("MESSAGES 1").is_some(), "{:?}", status.lines());
+    store.stop().await;
+}

@@ -29,5 +29,6 @@ mod resync;
 mod rules;
 mod scale;
 mod sessions;
+mod sharing;
 mod tls;
 mod transcripts;
