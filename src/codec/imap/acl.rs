@@ -138,7 +138,7 @@ mod tests {
     use crate::codec::imap::command::{Command, parse};
 
     fn read(text: &str) -> Option<Acl> {
-        match parse(&bytes::Bytes::from(format!("a {text}\r\n")), false).ok()?.command {
+        match parse(&bytes::Bytes::from(format!("a {text}")), false).ok()?.command {
             Command::Acl(acl) => Some(acl),
             _ => None,
         }

@@ -183,7 +183,7 @@ mod tests {
     use crate::codec::imap::command::{Command, parse};
 
     fn read(text: &str) -> Option<Metadata> {
-        match parse(&bytes::Bytes::from(format!("a {text}\r\n")), false).ok()?.command {
+        match parse(&bytes::Bytes::from(format!("a {text}")), false).ok()?.command {
             Command::Metadata(metadata) => Some(metadata),
             _ => None,
         }

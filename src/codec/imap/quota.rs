@@ -86,7 +86,7 @@ mod tests {
     use crate::codec::imap::command::{Command, parse};
 
     fn read(text: &str) -> Option<Quota> {
-        match parse(&bytes::Bytes::from(format!("a {text}\r\n")), false).ok()?.command {
+        match parse(&bytes::Bytes::from(format!("a {text}")), false).ok()?.command {
             Command::Quota(quota) => Some(quota),
             _ => None,
         }
