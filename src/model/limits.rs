@@ -35,7 +35,8 @@ pub const KEYWORD_OCTETS_MAX: usize = 255;
 pub const MAILBOXES_MAX: usize = 10_000;
 /// Octets of the value of an annotation (RFC 5464 §4.3); what a literal may have.
 pub const METADATA_VALUE_OCTETS_MAX: u64 = 64 * 1024;
-/// Annotations of one user on one mailbox, and of a mailbox for all.
+/// Annotations of a mailbox, shared ones and its owner's private ones together; and of each other
+/// user on it.
 pub const METADATA_ENTRIES_MAX: u64 = 100;
 /// Entries of one mailbox's access control list.
 pub const ACL_ENTRIES_MAX: usize = 500;

@@ -97,27 +97,27 @@ async fn another_users_mailboxes_do_not_exist_over_imap() {
     let mut eve = store.imap("eve").await;
     eve.append("INBOX", "", &corpus::message("own")).await;
     let commands = [
-        "SELECT NAME",
-        "EXAMINE NAME",
-        "STATUS NAME (MESSAGES)",
-        "GETACL NAME",
-        "MYRIGHTS NAME",
-        "LISTRIGHTS NAME eve",
-        "SETACL NAME eve lr",
-        "DELETEACL NAME anna",
-        "GETQUOTAROOT NAME",
-        "GETMETADATA NAME /shared/comment",
-        "SETMETADATA NAME (/private/comment \"x\")",
-        "RENAME NAME \"Other Users/anna/Team/x\"",
-        "RENAME INBOX NAME",
-        "CREATE NAME/sub",
-        "DELETE NAME",
+        "SELECT @",
+        "EXAMINE @",
+        "STATUS @ (MESSAGES)",
+        "GETACL @",
+        "MYRIGHTS @",
+        "LISTRIGHTS @ eve",
+        "SETACL @ eve lr",
+        "DELETEACL @ anna",
+        "GETQUOTAROOT @",
+        "GETMETADATA @ /shared/comment",
+        "SETMETADATA @ (/private/comment \"x\")",
+        "RENAME @ \"Other Users/anna/Team/x\"",
+        "RENAME INBOX @",
+        "CREATE @/sub",
+        "DELETE @",
     ];
     for command in commands {
         let ask = |name: &str| {
             command
-                .replace("NAME/sub", &format!("\"{name}/sub\""))
-                .replace("NAME", &format!("\"{name}\""))
+                .replace("@/sub", &format!("\"{name}/sub\""))
+                .replace("@", &format!("\"{name}\""))
         };
         let hers = eve.command(&ask("Other Users/anna/Drafts")).await;
         let nobodys = eve.command(&ask("Other Users/nobody/Drafts")).await;
@@ -130,9 +130,8 @@ async fn another_users_mailboxes_do_not_exist_over_imap() {
         }
     }
     eve.ok("SELECT INBOX").await;
-    for command in ["COPY 1 NAME", "MOVE 1 NAME"] {
-        eve.refused(&command.replace("NAME", "\"Other Users/anna/Drafts\""), "NO [TRYCREATE]")
-            .await;
+    for command in ["COPY 1 @", "MOVE 1 @"] {
+        eve.refused(&command.replace("@", "\"Other Users/anna/Drafts\""), "NO [TRYCREATE]").await;
     }
     let answer = eve.append("\"Other Users/anna/Drafts\"", "", &corpus::message("x")).await;
     assert!(answer.status.starts_with("NO [TRYCREATE]"), "{}", answer.status);
