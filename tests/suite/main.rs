@@ -28,6 +28,7 @@ mod pop3_judges;
 mod resync;
 mod rules;
 mod scale;
+mod search;
 mod sessions;
 mod sharing;
 mod tls;

@@ -159,11 +159,12 @@ fn day_of_date(value: &str) -> Option<i64> {
     let at = words.iter().position(|word| is_month(word).is_some())?;
     let month = i64::try_from(is_month(words.get(at)?)?).ok()? + 1;
     let day: i64 = words.get(at.checked_sub(1)?)?.parse().ok()?;
-    let year: i64 = words.get(at + 1)?.parse().ok()?;
+    let digits = words.get(at + 1)?;
+    let year: i64 = digits.parse().ok()?;
     // RFC 5322 §4.3: years of two and three digits
-    let year = match year {
-        0..=49 => year + 2000,
-        50..=999 => year + 1900,
+    let year = match (digits.len(), year) {
+        (1..=2, 0..=49) => year + 2000,
+        (1..=3, _) => year + 1900,
         _ => year,
     };
     ((1..=31).contains(&day) && year < 10_000).then(|| days_since_1970(year, month, day))
@@ -189,6 +190,8 @@ mod tests {
         assert_eq!(days_since_1970(2000, 3, 1), 11_017);
         assert_eq!(day_of_date(" Mon, 7 Feb 1994 23:52:25 -0800 (PST)"), Some(8803));
         assert_eq!(day_of_date("7 Feb 94 21:52"), Some(8803));
+        assert_eq!(day_of_date("7 Feb 094 21:52"), Some(8803));
+        assert_eq!(day_of_date("7 Feb 0102 21:52"), Some(days_since_1970(102, 2, 7)));
         assert_eq!(day_of_date("nonsense"), None);
         assert_eq!(day_of_date("may"), None);
     }
