@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_client_that_applies_the_steps_has_the_result() {
         let seed: u64 = rand::random();
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         let mut random = StdRng::seed_from_u64(seed);
         let key = |uid: u32| -> Ranked { (Box::new([u8::try_from(uid * 7 % 5).unwrap()]), uid) };
         for sorted in [false, true] {

@@ -208,7 +208,7 @@ mod naive {
 #[test]
 fn random_references_equal_the_naive_model() {
     let seed: u64 = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     for _ in 0..3000 {
         let count = random.random_range(1..12u32);
@@ -260,7 +260,7 @@ fn random_references_equal_the_naive_model() {
 #[test]
 fn random_threads_hold_every_message_once() {
     let seed: u64 = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let subjects = ["a", "Re: a", "b", "Fwd: b", "", "[x] c (fwd)", "c"];
     for round in 0..3000 {
