@@ -150,6 +150,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_lease_of_a_dead_node_ends_by_itself() {
+        let storage = storage("dead_lease").await;
+        let (dying, living) = (Tasks::new(), Tasks::new());
+        let of_dying = Leases::new(storage.clone(), dying.clone());
+        let lease = of_dying.acquire("a", SHORT).await.unwrap().unwrap();
+        // its tasks are gone: nobody renews, and nobody gives back
+        assert_eq!(dying.shutdown(Duration::ZERO).await, 1);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let of_living = Leases::new(storage.clone(), living);
+        let next = loop {
+            if let Some(next) = of_living.acquire("a", SHORT).await.unwrap() {
+                break next;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "it never ends");
+        };
+        assert!(next.fence() > lease.fence() && !lease.confirm().await.unwrap());
+        storage.drop_database().await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_lost_lease_is_not_confirmed() {
         let storage = storage("lost_lease").await;
         let leases = Leases::new(storage.clone(), Tasks::new());

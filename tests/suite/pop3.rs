@@ -231,6 +231,46 @@ async fn silent_and_confused_clients_are_let_go() {
     store.stop().await;
 }
 
+/// IMAP needs no lock: what it removes meanwhile keeps its number and is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_removed_over_imap_is_refused_and_the_session_goes_on() {
+    let store = TestStore::start().await;
+    store.create_user("anna").await;
+    for subject in ["one", "two"] {
+        deliver(&store, "anna", &corpus::message(subject)).await;
+    }
+    let mut pop3 = open(&store, "anna").await;
+    let stat = pop3.ok("STAT").await;
+    let mut imap = store.imap("anna").await;
+    imap.ok("SELECT INBOX").await;
+    imap.ok("STORE 1 +FLAGS (\\Deleted)").await;
+    imap.ok("EXPUNGE").await;
+    let refused = "-ERR the message was removed meanwhile";
+    assert_eq!(pop3.command("RETR 1").await, refused);
+    assert_eq!(pop3.command("TOP 1 0").await, refused);
+    assert_eq!(pop3.ok("STAT").await, stat);
+    assert!(String::from_utf8_lossy(&pop3.text("RETR 2").await).contains("Body of two."));
+    pop3.ok("DELE 1").await;
+    pop3.ok("DELE 2").await;
+    assert_eq!(pop3.ok("QUIT").await, "+OK bye");
+    assert_eq!(open(&store, "anna").await.ok("STAT").await, "+OK 0 0");
+    store.stop().await;
+}
+
+/// RFC 2449 §6.7: EXPIRE says how long messages stay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn expire_is_the_retention_in_days() {
+    let store = TestStore::start().await;
+    let user = store.create_user("anna").await;
+    let week = json!({ "retention": 7 * 86_400_000 });
+    let (status, answer) = store.api().put(&format!("/users/{user}"), &week).await;
+    assert_eq!(status, 200, "{answer}");
+    let capabilities = open(&store, "anna").await.text("CAPA").await;
+    let capabilities = String::from_utf8(capabilities).unwrap();
+    assert!(capabilities.contains("\r\nEXPIRE 7\r\n"), "{capabilities}");
+    store.stop().await;
+}
+
 /// A new password ends the sessions of the old one, and they remove nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_password_ends_the_session() {
