@@ -33,3 +33,4 @@ mod sessions;
 mod sharing;
 mod tls;
 mod transcripts;
+mod upgrade;
