@@ -1,6 +1,6 @@
 //! A command to its handler, and what the client is told besides (RFC 9051 §5.2, §5.5, §7).
 
-use super::reply::{Outcome, Reply};
+use super::reply::{Failure, Outcome, Reply};
 use super::selected::Expunges;
 use super::session::Session;
 use super::sync::Look;
@@ -38,6 +38,7 @@ impl After {
             | Command::Unselect
             | Command::Store(_) => Self::Nothing,
             Command::Noop
+            | Command::Notify(_)
             | Command::Check
             | Command::Expunge
             | Command::UidExpunge(_)
@@ -103,6 +104,8 @@ impl Session {
         // RFC 9051 §7.5.1: no EXPUNGE while sequence numbers are in use
         let expunges = if rule.breaks_seqnums { Expunges::Allowed } else { Expunges::Held };
         let told = self.sync(look, expunges).await;
+        // what others are told of more mailboxes is no part of this command
+        self.tell_others_if_rung().await.or_else(Failure::unless_fatal)?;
         let outcome = if is_expunge { self.with_highest_mod_seq(outcome) } else { outcome };
         match (outcome, told) {
             (Ok(reply), Err(failure)) if look == Look::View => {
@@ -137,6 +140,7 @@ impl Session {
             Command::Login { user, password } => self.login(&user, &password).await,
             Command::Enable(names) => self.enable(&names),
             Command::Unauthenticate => self.unauthenticate(),
+            Command::Notify(notify) => self.notify(&notify).await,
             Command::Compress(algorithm) => self.compress(&algorithm),
             Command::Select { mailbox, params } => self.select(&mailbox, false, &params).await,
             Command::Examine { mailbox, params } => self.select(&mailbox, true, &params).await,

@@ -8,13 +8,10 @@ use super::reply::{Failure, Outcome, Reply};
 use super::selected::Expunges;
 use super::session::Session;
 use super::sync::Look;
-use super::wait::{Event, shutting_down};
+use super::wait::{Event, LOOK_EVERY, shutting_down};
 use crate::codec::imap::framing::Line;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// Time between two looks at the selected mailbox without a doorbell.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 impl Session {
     /// IDLE, until DONE.
@@ -38,7 +35,7 @@ impl Session {
             }
             self.stream.flush().await?;
             let tick = if beat.is_zero() { look_at } else { look_at.min(beat_at) };
-            let event = self.wait(until, Some(tick)).await?;
+            let event = self.wait(until, Some(tick), true).await?;
             let now = Instant::now();
             match event {
                 Event::Stop => return Err(shutting_down()),
@@ -54,6 +51,7 @@ impl Session {
                     self.check_standing_if_due().await?;
                     Box::pin(self.refresh_rights()).await?;
                     Box::pin(self.sync(Look::Database, Expunges::Allowed)).await?;
+                    Box::pin(self.tell_others()).await?;
                 }
             }
         }

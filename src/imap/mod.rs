@@ -24,6 +24,7 @@ mod mailbox;
 mod message_set;
 mod metadata;
 mod names;
+mod notify;
 mod progress;
 mod quota;
 mod replace;

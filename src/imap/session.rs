@@ -7,6 +7,7 @@
 use super::Context;
 use super::capability::capabilities;
 use super::literals::Diverted;
+use super::notify::Watch;
 use super::reply::{Failure, Outcome, Reply, Status};
 use super::search::context::Contexts;
 use super::selected::Selected;
@@ -124,6 +125,8 @@ pub struct Session {
     pub(super) enabled: Enabled,
     /// How strings are compared (RFC 5255 §4).
     pub(super) collation: Collation,
+    /// What NOTIFY watches.
+    pub(super) watch: Option<Box<Watch>>,
     /// Set by LOGOUT: the loop ends after its reply.
     pub(super) is_over: bool,
     /// Set by STARTTLS: the handshake follows its reply.
@@ -153,6 +156,7 @@ pub async fn run(context: Context, stream: Stream, stop: CancellationToken) {
         opened: None,
         enabled: Enabled::default(),
         collation: Collation::default(),
+        watch: None,
         is_over: false,
         is_starttls_due: false,
         is_compress_due: false,

@@ -66,17 +66,24 @@ impl Session {
         } else {
             view.state()
         };
+        let last = opened.selected.uids().last().unwrap_or(0);
         let changed = |uids: &_, since| view.changed_since(uids, since);
         let has_contexts = !opened.contexts.all.is_empty();
         let before = if has_contexts { opened.selected.uids().clone() } else { UidSet::new() };
         let updates = opened.selected.sync(&state, changed, expunges);
-        if !has_contexts {
+        let are_new = updates.exists.is_some();
+        if has_contexts {
+            self.tell_removed(&before, &updates.vanished).await?;
+            self.tell(&state, updates).await?;
+            self.tell_results(&view).await?;
+        } else {
             drop(view);
-            return self.tell(&state, updates).await;
+            self.tell(&state, updates).await?;
         }
-        self.tell_removed(&before, &updates.vanished).await?;
-        self.tell(&state, updates).await?;
-        self.tell_results(&view).await
+        if are_new && self.watch.is_some() {
+            Box::pin(self.fetch_new(last)).await?;
+        }
+        Ok(())
     }
 
     async fn tell(&mut self, state: &ViewState, updates: Updates) -> Outcome<()> {
@@ -89,11 +96,13 @@ impl Session {
             self.tell_flags(&state.keywords);
         }
         let (style, with_mod_seq) = (self.enabled.style(), self.enabled.condstore);
-        for (number, row) in updates.changed {
+        // RFC 5465 §5.3: changes of flags are told to who wants them
+        let with_flags = self.selected_rules().is_none_or(|rules| rules.with_flags);
+        for (number, row) in updates.changed.into_iter().filter(|_| with_flags) {
             write_flags(self.stream.output(), style, (number, &row), with_mod_seq);
             self.stream.flush_if_full().await?;
         }
-        if is_more && self.enabled.qresync {
+        if is_more && self.enabled.qresync && with_flags {
             self.tell_highest_mod_seq(state);
         }
         Ok(())

@@ -15,6 +15,7 @@ impl Session {
         self.login = None;
         self.enabled = Enabled::default();
         self.collation = Collation::default();
+        self.watch = None;
         self.stranger_since = Instant::now();
         let names = capabilities(self);
         Ok(Reply::ok("Logged out, not gone").with(ResponseCode::Capability(names)))

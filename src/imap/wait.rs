@@ -3,13 +3,19 @@
 //! A doorbell only wakes; what has changed is read from the database. Because a doorbell may be
 //! lost, a waiting session also looks by itself now and then.
 
+use super::notify::SelectedRules;
 use super::reply::{Failure, Outcome};
+use super::selected::Expunges;
 use super::session::Session;
+use super::sync::Look;
 use crate::auth::authenticate::Protocol;
+use crate::cluster::notifier::Subscription;
 use crate::model::error::Error;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Time between two looks at what is watched without a doorbell.
+pub const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Time between two looks whether the session may go on, without a doorbell.
 const CHECK_EVERY: Duration = Duration::from_secs(300);
 
@@ -29,24 +35,19 @@ pub enum Event {
 }
 
 impl Session {
-    /// Waits until a client's deadline. With a `tick`: until then, and also for news of what the
-    /// client watches.
-    pub async fn wait(&mut self, until: Instant, tick: Option<Instant>) -> Outcome<Event> {
-        let mailbox =
-            self.opened.as_mut().filter(|_| tick.is_some()).map(|it| &mut it.subscription);
-        let news = async {
-            match mailbox {
-                Some(subscription) => subscription.woken().await,
-                None => std::future::pending().await,
-            }
-        };
-        let login = self.login.as_mut();
-        let ends = async {
-            match login {
-                Some(login) => login.ends.woken().await,
-                None => std::future::pending().await,
-            }
-        };
+    /// Waits until a client's deadline. With a `tick`: until then, and also for news of what NOTIFY
+    /// watches; `with_mailbox`: and of the selected mailbox.
+    pub async fn wait(
+        &mut self,
+        until: Instant,
+        tick: Option<Instant>,
+        with_mailbox: bool,
+    ) -> Outcome<Event> {
+        let opened = self.opened.as_mut().filter(|_| with_mailbox);
+        let news = woken(opened.map(|opened| &mut opened.subscription));
+        let watch = self.watch.as_mut().filter(|_| tick.is_some());
+        let other_news = woken(watch.map(|watch| &mut watch.subscription));
+        let ends = woken(self.login.as_mut().map(|login| &mut login.ends));
         let ticking = async {
             match tick {
                 Some(tick) => tokio::time::sleep_until(tick).await,
@@ -60,6 +61,7 @@ impl Session {
             () = ends => Ok(Event::Ends),
             octets = self.stream.fill(patience) => Ok(Event::Read(octets?)),
             () = news => Ok(Event::Woken),
+            () = other_news => Ok(Event::Woken),
             () = ticking => Ok(Event::Tick),
         }
     }
@@ -71,16 +73,36 @@ impl Session {
             if self.stop.is_cancelled() {
                 return Err(shutting_down());
             }
-            match self.wait(until, None).await? {
+            // no news in the middle of a command
+            let rules = self.selected_rules();
+            let is_between = self.framer.is_at_start();
+            let tick = Instant::now() + LOOK_EVERY;
+            let tick = Some(tick).filter(|_| is_between && self.watch.is_some());
+            let with_mailbox = tick.is_some() && rules.is_some_and(|rules| rules.is_watched);
+            match self.wait(until, tick, with_mailbox).await? {
                 Event::Stop => return Err(shutting_down()),
                 Event::Read(octets) => {
                     self.feed();
                     return Ok(octets > 0);
                 }
                 Event::Ends => Box::pin(self.check_standing()).await?,
-                Event::Woken | Event::Tick => {}
+                Event::Woken | Event::Tick => {
+                    let told = Box::pin(self.tell_news(rules)).await;
+                    told.or_else(Failure::unless_fatal)?;
+                }
             }
         }
+    }
+
+    /// What NOTIFY wants to hear between commands.
+    async fn tell_news(&mut self, rules: Option<SelectedRules>) -> Outcome<()> {
+        self.check_standing_if_due().await?;
+        if let Some(rules) = rules.filter(|rules| rules.is_watched) {
+            let expunges = if rules.is_delayed { Expunges::Held } else { Expunges::Allowed };
+            self.sync(Look::Database, expunges).await?;
+        }
+        self.tell_others().await?;
+        Ok(self.stream.flush().await?)
     }
 
     /// Gives what was read to the framer.
@@ -112,6 +134,13 @@ impl Session {
             Box::pin(self.check_standing()).await?;
         }
         Ok(())
+    }
+}
+
+async fn woken(subscription: Option<&mut Subscription>) {
+    match subscription {
+        Some(subscription) => subscription.woken().await,
+        None => std::future::pending().await,
     }
 }
 

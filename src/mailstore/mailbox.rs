@@ -269,47 +269,6 @@ impl Mailstore {
         .await
     }
 
-    /// Subscribes or unsubscribes a name, whether or not such a mailbox exists (RFC 9051 §6.3.7).
-    /// One to three round
-    /// trips.
-    ///
-    /// # Errors
-    /// `LimitReached`, `Unavailable`.
-    pub async fn subscribe(
-        &self,
-        user: UserId,
-        name: &MailboxName,
-        subscribed: bool,
-    ) -> Result<()> {
-        if let Some(mailbox) = self.find_mailbox_by_name(user, name).await? {
-            if mailbox.subscribed == subscribed {
-                return Ok(());
-            }
-            let update = MailboxUpdate { subscribed: Some(subscribed), ..MailboxUpdate::default() };
-            return self.update_mailbox(user, mailbox.id, update).await;
-        }
-        if subscribed {
-            return self.remember(user, name).await;
-        }
-        subscriptions::delete(self.storage(), user, name).await.map(drop)
-    }
-
-    async fn remember(&self, user: UserId, name: &MailboxName) -> Result<()> {
-        if subscriptions::count(self.storage(), user).await? >= MAILBOXES_MAX as u64 {
-            return Err(Error::LimitReached { limit: format!("{MAILBOXES_MAX} subscriptions") });
-        }
-        subscriptions::insert(self.storage(), user, name).await
-    }
-
-    /// Subscribed names that have no own mailbox, or had none when they were subscribed, sorted. One
-    /// query.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn list_subscriptions(&self, user: UserId) -> Result<Vec<MailboxName>> {
-        subscriptions::list(self.storage(), user).await
-    }
-
     /// Deletes everything a user owns here (mailboxes, messages, subscriptions). May be called
     /// again after a failure.
     ///

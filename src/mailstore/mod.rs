@@ -17,6 +17,7 @@ pub mod quota;
 mod rename;
 pub mod replace;
 pub mod retention;
+mod subscription;
 mod threading;
 pub mod urlauth;
 pub mod view;

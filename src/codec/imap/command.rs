@@ -8,6 +8,7 @@ use super::i18n;
 use super::lexer::{Lexer, Parse};
 use super::list::{self, List};
 use super::metadata::{self, Metadata};
+use super::notify::{self, Notify};
 use super::quota::{self, Quota};
 use super::search::{self, Search};
 use super::select::{self, SelectParams};
@@ -59,6 +60,8 @@ pub enum Command {
     Enable(Vec<String>),
     /// UNAUTHENTICATE (RFC 8437)
     Unauthenticate,
+    /// NOTIFY (RFC 5465)
+    Notify(Notify),
     /// COMPRESS (RFC 4978): the algorithm, uppercase.
     Compress(String),
     /// SELECT
@@ -264,7 +267,8 @@ fn read_command(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
 }
 
 /// Commands that [`read_arguments`] reads.
-const WITH_ARGUMENTS: [&str; 17] = [
+const WITH_ARGUMENTS: [&str; 18] = [
+    "NOTIFY",
     "COMPRESS",
     "ID",
     "AUTHENTICATE",
@@ -323,6 +327,7 @@ fn read_arguments(lexer: &mut Lexer<'_>, name: &str) -> Parse<Command> {
             lexer.space()?;
             Command::Rename { from, to: lexer.mailbox()? }
         }
+        "NOTIFY" => Command::Notify(notify::read(lexer)?),
         "COMPRESS" => Command::Compress(lexer.word("an algorithm")?),
         "SUBSCRIBE" => Command::Subscribe(lexer.mailbox()?),
         "UNSUBSCRIBE" => Command::Unsubscribe(lexer.mailbox()?),

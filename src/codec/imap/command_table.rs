@@ -66,6 +66,7 @@ impl Command {
             // RFC 5161 §3.1 allows ENABLE only before a SELECT; clients send it later too, which
             // harms nobody
             Self::Enable(_) => rule("ENABLE", States::LOGGED_IN),
+            Self::Notify(_) => rule("NOTIFY", States::LOGGED_IN),
             // RFC 4978 §3 allows it before login too: a stranger gets no such memory
             Self::Compress(_) => rule("COMPRESS", States::LOGGED_IN),
             Self::Unauthenticate => rule("UNAUTHENTICATE", States::LOGGED_IN),

@@ -23,6 +23,13 @@ pub struct Fetch {
     pub partial: Option<Partial>,
 }
 
+impl Fetch {
+    /// UID FETCH of these items without modifiers.
+    pub const fn of_uids(set: SequenceSet, items: Vec<FetchItem>) -> Self {
+        Self { uid: true, set, items, changed_since: None, vanished: false, partial: None }
+    }
+}
+
 /// One data item.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FetchItem {
@@ -174,7 +181,7 @@ fn read_modifiers(lexer: &mut Lexer<'_>, fetch: &mut Fetch) -> Parse<()> {
 /// "UID" /
 /// "BODY" section [partial] / "BODY.PEEK" section [partial]`, and those of RFC 3501 and of
 /// extensions.
-fn read_item(lexer: &mut Lexer<'_>) -> Parse<FetchItem> {
+pub(super) fn read_item(lexer: &mut Lexer<'_>) -> Parse<FetchItem> {
     let word = lexer.word("a FETCH item")?;
     let has_section = lexer.peek() == Some(b'[');
     Ok(match word.as_str() {

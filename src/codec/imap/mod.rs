@@ -20,6 +20,7 @@ pub mod list;
 pub mod mailbox_name;
 pub mod metadata;
 pub mod multisearch;
+pub mod notify;
 pub mod quota;
 pub mod response;
 pub mod response_code;

@@ -90,6 +90,10 @@ pub enum ResponseCode {
     Corruption,
     /// `UNKNOWN-CTE`
     UnknownCte,
+    /// `BADEVENT (...)`: the events that are offered (RFC 5465 §3.1).
+    BadEvent(&'static [&'static str]),
+    /// `NOTIFICATIONOVERFLOW` (RFC 5465 §5.8)
+    NotificationOverflow,
     /// `COMPRESSIONACTIVE` (RFC 4978 §3)
     CompressionActive,
     /// `INPROGRESS ("tag" done total)` (RFC 9585 §4)
@@ -134,6 +138,7 @@ impl Writer<'_> {
                 .number_set(to),
             Code::HighestModSeq(mod_seq) => self.raw(b"HIGHESTMODSEQ ").number(*mod_seq),
             Code::Modified(numbers) => self.raw(b"MODIFIED ").number_set(numbers),
+            Code::BadEvent(names) => self.raw(b"BADEVENT ").list_of(names.iter().copied()),
             Code::InProgress(tag, done, total) => {
                 self.raw(b"INPROGRESS (").string(tag.as_bytes());
                 for number in [done, total] {
@@ -203,6 +208,8 @@ impl ResponseCode {
             Self::ExpungeIssued => "EXPUNGEISSUED",
             Self::Corruption => "CORRUPTION",
             Self::UnknownCte => "UNKNOWN-CTE",
+            Self::BadEvent(_) => "BADEVENT",
+            Self::NotificationOverflow => "NOTIFICATIONOVERFLOW",
             Self::CompressionActive => "COMPRESSIONACTIVE",
             Self::InProgress(..) => "INPROGRESS",
             Self::UidRequired => "UIDREQUIRED",
