@@ -13,36 +13,83 @@ pub struct Caller {
 
 /// What a grant is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the resources of the reference's table")]
 pub enum Resource {
-    /// Users.
     Users,
-    /// The list of users.
     UserListing,
-    /// Addresses.
     Addresses,
-    /// The list of all addresses.
     AddressListing,
-    /// Logins.
     Authentication,
-    /// Mailboxes.
+    Asps,
     Mailboxes,
-    /// Messages.
     Messages,
-    /// Attachments.
     Attachments,
-    /// Autoreplies.
+    Storage,
     Autoreplies,
-    /// Filters.
     Filters,
-    /// Webhooks.
+    DomainAccess,
     Webhooks,
-    /// Signing keys.
+    DomainAliases,
     Dkim,
-    /// Certificates.
     Certs,
-    /// Audits.
+    Settings,
     Audit,
+    /// Export and import.
+    Export,
 }
+
+use Resource::{
+    AddressListing, Addresses, Asps, Attachments, Audit, Authentication, Autoreplies, Certs, Dkim,
+    DomainAccess, DomainAliases, Export, Filters, Mailboxes, Messages, Settings, Storage,
+    UserListing, Users, Webhooks,
+};
+
+/// Grants of one role: upper case letters on everybody's objects, lower case on the own ones.
+struct Grants {
+    role: Role,
+    resources: &'static [Resource],
+    letters: &'static str,
+}
+
+const fn row(role: Role, letters: &'static str, resources: &'static [Resource]) -> Grants {
+    Grants { role, resources, letters }
+}
+
+/// The table of §0.4. That root has neither audit nor export is the reference's: such tokens are
+/// made for their purpose.
+const GRANTS: &[Grants] = &[
+    row(Role::Root, "CRUD", &[Users, Addresses, Mailboxes, Messages, Attachments, Storage]),
+    row(Role::Root, "CRUD", &[Autoreplies, Filters, DomainAccess, Webhooks, DomainAliases, Dkim]),
+    row(Role::Root, "CRUD", &[Certs, Settings]),
+    row(Role::Root, "R", &[UserListing, AddressListing]),
+    row(Role::Root, "CR", &[Authentication]),
+    row(Role::Root, "CRD", &[Asps]),
+    row(Role::Manager, "CRUD", &[Users, Addresses, Autoreplies, Filters, DomainAccess, Webhooks]),
+    row(Role::Manager, "CRUD", &[DomainAliases, Dkim, Certs]),
+    row(Role::Manager, "R", &[UserListing, AddressListing]),
+    row(Role::Manager, "CR", &[Authentication]),
+    row(Role::Manager, "CRD", &[Asps]),
+    row(Role::Webmail, "RU", &[Users]),
+    row(Role::Webmail, "CRUD", &[Addresses, Mailboxes, Messages, Attachments, Storage]),
+    row(Role::Webmail, "CRUD", &[Autoreplies, Filters, DomainAccess, Webhooks]),
+    row(Role::Webmail, "CR", &[Authentication]),
+    row(Role::Webmail, "CRD", &[Asps]),
+    row(Role::User, "ru", &[Users]),
+    row(Role::User, "r", &[UserListing, AddressListing, Webhooks]),
+    row(Role::User, "crud", &[Addresses, Mailboxes, Messages, Attachments, Storage]),
+    row(Role::User, "crud", &[Autoreplies, Filters]),
+    row(Role::User, "cr", &[Authentication]),
+    row(Role::User, "crd", &[Asps]),
+    row(Role::Auth, "C", &[Authentication]),
+    row(Role::TokenAuth, "C", &[Authentication]),
+    row(Role::Settings, "CRUD", &[Settings]),
+    row(Role::Audit, "R", &[Users]),
+    row(Role::Audit, "CRUD", &[Audit]),
+    row(Role::AuditClient, "R", &[Audit]),
+    row(Role::Attachments, "R", &[Attachments]),
+    row(Role::Downloader, "R", &[Messages]),
+    row(Role::Export, "C", &[Export]),
+];
 
 /// What a grant permits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +102,17 @@ pub enum Grant {
     Update,
     /// D
     Delete,
+}
+
+impl Grant {
+    const fn letter(self) -> char {
+        match self {
+            Self::Create => 'C',
+            Self::Read => 'R',
+            Self::Update => 'U',
+            Self::Delete => 'D',
+        }
+    }
 }
 
 /// On whose objects a role may use a grant.
@@ -95,20 +153,18 @@ impl Caller {
     }
 
     /// How far his role's grant reaches.
-    pub const fn reach(&self, resource: Resource, grant: Grant) -> Reach {
-        match self.principal.role {
-            Role::Root => Reach::Any,
-            Role::User => match (resource, grant) {
-                (Resource::Users, Grant::Create | Grant::Delete)
-                | (Resource::Webhooks, Grant::Create | Grant::Update | Grant::Delete)
-                | (Resource::Dkim | Resource::Certs | Resource::Audit, _)
-                | (
-                    Resource::UserListing | Resource::AddressListing,
-                    Grant::Create | Grant::Update | Grant::Delete,
-                )
-                | (Resource::Authentication, Grant::Update | Grant::Delete) => Reach::None,
-                _ => Reach::Own,
-            },
+    pub fn reach(&self, resource: Resource, grant: Grant) -> Reach {
+        let own = self.principal.role;
+        let rows = GRANTS.iter().filter(|row| row.role == own);
+        let row = rows.filter(|row| row.resources.contains(&resource));
+        let letters = row.map(|row| row.letters).next().unwrap_or_default();
+        let letter = grant.letter();
+        if letters.contains(letter) {
+            Reach::Any
+        } else if letters.contains(letter.to_ascii_lowercase()) {
+            Reach::Own
+        } else {
+            Reach::None
         }
     }
 
@@ -137,7 +193,12 @@ impl Caller {
 
     /// Whether `internalData` and other fields hidden from users may be shown to him.
     pub fn sees_internal_fields(&self) -> bool {
-        self.principal.role == Role::Root
+        self.principal.role != Role::User
+    }
+
+    /// His role.
+    pub const fn role(&self) -> Role {
+        self.principal.role
     }
 }
 
@@ -154,5 +215,21 @@ mod tests {
         assert!(caller.authorize(Resource::Users, Grant::Delete, me).is_err());
         assert!(caller.authorize_any(Resource::Users, Grant::Read).is_err());
         assert!(Caller::root().authorize(Resource::Users, Grant::Delete, other).is_ok());
+    }
+
+    #[test]
+    fn roles_have_the_grants_of_the_reference() {
+        let reach = |role, resource, grant| {
+            Caller::with_token(Principal { user: None, role }, "t".into()).reach(resource, grant)
+        };
+        assert_eq!(reach(Role::Root, Audit, Grant::Read), Reach::None);
+        assert_eq!(reach(Role::Manager, Messages, Grant::Read), Reach::None);
+        assert_eq!(reach(Role::Manager, Dkim, Grant::Create), Reach::Any);
+        assert_eq!(reach(Role::Webmail, Users, Grant::Create), Reach::None);
+        assert_eq!(reach(Role::Webmail, Filters, Grant::Delete), Reach::Any);
+        assert_eq!(reach(Role::User, Webhooks, Grant::Read), Reach::Own);
+        assert_eq!(reach(Role::Audit, Users, Grant::Read), Reach::Any);
+        assert_eq!(reach(Role::Downloader, Messages, Grant::Read), Reach::Any);
+        assert_eq!(reach(Role::Downloader, Attachments, Grant::Read), Reach::None);
     }
 }

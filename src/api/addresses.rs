@@ -2,12 +2,13 @@
 
 use super::Context;
 use super::access::{Grant, Resource};
+use super::address_view::{AddressList, AddressView, ShownAddress, UserAddressList};
 use super::extract::Call;
 use super::listing::{Listing, own_only};
-use super::page::{PageView, Position};
+use super::page::Position;
 use super::params::{Params, Unknown};
 use super::problem::{Problem, ProblemView, RefusalView};
-use super::reply::{Answer, Created, Reply, Success, iso_date, json_value};
+use super::reply::{Answer, Created, Reply, Success};
 use crate::directory::address::{AddressFilter, NewAddress};
 use crate::directory::user::Around;
 use crate::model::address::EmailAddress;
@@ -16,99 +17,8 @@ use crate::model::id::AddressId;
 use crate::model::profile::{AddressEntry, AddressUpdate, normal_tags};
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-
-/// An address in an answer.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AddressView {
-    /// Identifier.
-    #[schema(example = "6ad9a3c2e1f0b1a2c3d4e5f7")]
-    pub id: String,
-    /// Name for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The address, or a pattern with one `*`.
-    #[schema(example = "anna@example.com")]
-    pub address: String,
-    /// Whose it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// Whether it is the user's main address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub main: Option<bool>,
-    /// Whether it only forwards: never yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub forwarded: Option<bool>,
-    /// Whether forwarding is off.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub forwarded_disabled: Option<bool>,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// When it was created.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub created: Option<String>,
-    /// JSON of the owner.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub meta_data: Option<Value>,
-    /// JSON of the operator.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub internal_data: Option<Value>,
-}
-
-impl AddressView {
-    fn new(entry: &AddressEntry, with_meta: bool, with_internal: bool) -> Self {
-        let json = |text: &Option<String>| text.as_deref().and_then(json_value);
-        Self {
-            id: entry.id.to_string(),
-            name: Some(entry.name.clone()).filter(|name| !name.is_empty()),
-            address: entry.address.clone(),
-            user: None,
-            main: None,
-            forwarded: None,
-            forwarded_disabled: None,
-            tags: entry.tags.clone(),
-            created: Some(iso_date(entry.created_ms)),
-            meta_data: json(&entry.meta_data).filter(|_| with_meta),
-            internal_data: json(&entry.internal_data).filter(|_| with_internal),
-        }
-    }
-}
-
-/// One address.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ShownAddress {
-    /// Always true.
-    pub success: bool,
-    /// The address.
-    #[serde(flatten)]
-    pub address: AddressView,
-}
-
-/// All addresses of a user.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct UserAddressList {
-    /// Always true.
-    pub success: bool,
-    /// The addresses.
-    pub results: Vec<AddressView>,
-}
-
-/// A page of addresses.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct AddressList {
-    /// Always true.
-    pub success: bool,
-    /// Paging.
-    #[serde(flatten)]
-    pub page: PageView,
-    /// The search text.
-    pub query: String,
-    /// The addresses.
-    pub results: Vec<AddressView>,
-}
 
 /// List all addresses
 ///
@@ -117,6 +27,7 @@ pub struct AddressList {
     get, path = "/addresses", tag = "Addresses", operation_id = "listAllAddresses",
     params(
         ("query" = Option<String>, Query, description = "Substring of the address"),
+        ("forward" = Option<String>, Query, description = "Substring of a target"),
         ("tags" = Option<String>, Query, description = "Comma list; any of these tags"),
         ("requiredTags" = Option<String>, Query, description = "Comma list; all of these tags"),
         ("metaData" = Option<bool>, Query, description = "Show metaData"),
@@ -135,6 +46,7 @@ pub async fn list_all(State(ctx): State<Context>, call: Call) -> Answer {
     let mut p = call.params;
     p.session();
     let query = p.text("query", 255).optional();
+    let forward = p.text("forward", 255).optional();
     let Listing { tags, required_tags, with_meta, with_internal, page } = Listing::read(&mut p);
     let caller = p.finish(Unknown::Ignored)?;
     let only = own_only(&caller, Resource::AddressListing)?;
@@ -144,18 +56,12 @@ pub async fn list_all(State(ctx): State<Context>, call: Call) -> Answer {
         Position::After(key) => Around::After(key.as_str()),
         Position::Before(key) => Around::Before(key.as_str()),
     };
-    let filter = AddressFilter { query: query.clone(), tags, required_tags, only };
+    let filter = AddressFilter { query: query.clone(), forward, tags, required_tags, only };
     let found = ctx.directory.list_all_addresses(&filter, around, page.limit).await?;
     let key = |index: Option<&AddressEntry>| Some(index?.lookup.clone());
     let keys = key(found.rows.first()).zip(key(found.rows.last()));
     let with_internal = with_internal && caller.sees_internal_fields();
-    let row = |entry: &AddressEntry| AddressView {
-        user: Some(entry.user.to_string()),
-        forwarded: Some(false),
-        forwarded_disabled: Some(false),
-        created: None,
-        ..AddressView::new(entry, with_meta, with_internal)
-    };
+    let row = |entry: &AddressEntry| AddressView::listed(entry, with_meta, with_internal);
     Ok(Reply::json(&AddressList {
         success: true,
         page: page.view(found.total, number, keys, found.has_more),
@@ -246,12 +152,13 @@ pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
     Ok(Reply::created(ctx.directory.create_address(user, new).await?))
 }
 
-fn update_of(p: &mut Params) -> AddressUpdate {
+pub(super) fn update_of(p: &mut Params) -> AddressUpdate {
     AddressUpdate {
         name: p.text_or_empty("name", 128).optional(),
         tags: p.texts("tags", 128).optional().map(|tags| normal_tags(&tags)),
         meta_data: p.json("metaData").optional(),
         internal_data: p.json("internalData").optional(),
+        forwarding: None,
     }
 }
 
@@ -328,15 +235,7 @@ pub async fn update(State(ctx): State<Context>, mut call: Call) -> Answer {
     let user = p.user();
     let address: AddressId = p.id("address").required();
     p.session();
-    let renamed = match renamed {
-        None => None,
-        Some(Value::String(text)) if text.is_empty() => None,
-        Some(Value::String(text)) => Some(text),
-        Some(_) => {
-            p.fail("address", "\"address\" must be an address");
-            None
-        }
-    };
+    let renamed = renamed_of(&mut p, renamed);
     let main = p.boolean("main").optional();
     if main == Some(false) {
         p.fail("main", "\"main\" can be set to true only");
@@ -354,8 +253,20 @@ pub async fn update(State(ctx): State<Context>, mut call: Call) -> Answer {
     Ok(Reply::success())
 }
 
+/// The new address of a body, whose name the path has, too.
+pub(super) fn renamed_of(p: &mut Params, sent: Option<Value>) -> Option<String> {
+    match sent {
+        None => None,
+        Some(Value::String(text)) => Some(text).filter(|text| !text.is_empty()),
+        Some(_) => {
+            p.fail("address", "\"address\" must be an address");
+            None
+        }
+    }
+}
+
 /// What is forbidden here by the address's nature is 400 with a code of its own.
-fn forbidden_as(error: Error, code: &str) -> Problem {
+pub(super) fn forbidden_as(error: Error, code: &str) -> Problem {
     match error {
         Error::Forbidden { reason } => Problem::new(StatusCode::BAD_REQUEST, code, reason),
         other => other.into(),
@@ -427,9 +338,20 @@ pub async fn resolve(State(ctx): State<Context>, call: Call) -> Answer {
         (None, None) => None,
     };
     let entry = found.ok_or(Error::NotFound { what: "address" })?;
-    let address = AddressView {
-        user: Some(entry.user.to_string()),
-        ..AddressView::new(&entry, true, caller.sees_internal_fields())
-    };
+    let address = resolved_view(&ctx, &entry, caller.sees_internal_fields()).await?;
     Ok(Reply::json(&ShownAddress { success: true, address }))
+}
+
+/// The address of a user, or an address that only forwards with what it does.
+async fn resolved_view(
+    ctx: &Context,
+    entry: &AddressEntry,
+    with_internal: bool,
+) -> Result<AddressView, Problem> {
+    let view = AddressView::new(entry, true, with_internal);
+    if let Some(user) = entry.user {
+        return Ok(AddressView { user: Some(user.to_string()), name: None, ..view });
+    }
+    let usage = ctx.directory.forwards_of_address(entry).await?;
+    Ok(view.with_forwarding(entry, &usage))
 }

@@ -6,11 +6,14 @@ use super::extract::Call;
 use super::params::Unknown;
 use super::problem::{Problem, ProblemView, RefusalView};
 use super::reply::{Answer, Reply, Success};
-use crate::auth::authenticate::Protocol;
+use crate::auth::authenticate::{
+    Attempt, DOOR_CLOSED, Login, NOT_YET_VALID, Protocol, Secret, Source,
+};
+use crate::model::error::Error;
+use crate::model::principal::Role;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use std::net::{IpAddr, Ipv4Addr};
 use utoipa::ToSchema;
 
 /// The scopes and the doors they stand for.
@@ -51,19 +54,45 @@ pub struct Authenticated {
     pub id: String,
     /// Login name.
     pub username: String,
-    /// Main address.
-    pub address: String,
+    /// Main address; not after an application's password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// As asked.
     pub scope: String,
-    /// Always false: there is no second factor yet.
+    /// Second factors that have to follow, or `false`.
     #[serde(rename = "require2fa")]
-    pub require_2fa: bool,
+    pub require_2fa: SecondFactors,
+    /// Clients shall insist on a second factor.
+    #[serde(rename = "require2faEnabled", skip_serializing_if = "Option::is_none")]
+    pub require_2fa_enabled: Option<bool>,
     /// The password was a temporary one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_password_change: Option<bool>,
     /// The access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// To finish the login with a second factor, within ten minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub two_factor_nonce: Option<String>,
+    /// The same for one-time codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totp_nonce: Option<String>,
+}
+
+/// Second factors, or `false`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum SecondFactors {
+    /// `totp`, `webauthn`, `custom`
+    Needed(Vec<String>),
+    /// `false`
+    None(bool),
+}
+
+impl SecondFactors {
+    fn new(factors: &[String]) -> Self {
+        if factors.is_empty() { Self::None(false) } else { Self::Needed(factors.to_vec()) }
+    }
 }
 
 fn protocol_of(scope: &str) -> Result<Protocol, Problem> {
@@ -91,11 +120,15 @@ fn invalid_scope() -> Problem {
 )]
 pub async fn authenticate(State(ctx): State<Context>, call: Call) -> Answer {
     let mut p = call.params;
+    if p.caller().role() == Role::Auth {
+        // §0.4: this role neither sends nor gets tokens
+        p.take("token");
+    }
     let session = p.session();
     let username = p.text("username", 320).required();
     let password = p.text("password", 256).required();
-    p.text("protocol", 255).optional();
-    p.text("appId", 2048).optional();
+    let label = p.text("protocol", 255).or("API".to_owned());
+    let app_id = p.text("appId", 2048).optional();
     let scope = p.text("scope", 32).or("master".to_owned());
     let wants_token = p.boolean("token").or(false);
     if wants_token && scope != "master" {
@@ -103,29 +136,70 @@ pub async fn authenticate(State(ctx): State<Context>, call: Call) -> Answer {
     }
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize_any(Resource::Authentication, Grant::Create)?;
-    let protocol = protocol_of(&scope)?;
-    let peer = session.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let login = ctx.authenticator.log_in(&username, &password, protocol, peer).await;
-    let login = login.map_err(refused)?;
-    let token = if wants_token { Some(ctx.tokens.issue(login.user.id).await?) } else { None };
-    Ok(Reply::json(&Authenticated {
-        success: true,
-        id: login.user.id.to_string(),
-        username: login.user.username,
-        address: login.user.address,
-        scope,
-        require_2fa: false,
-        require_password_change: login.requires_password_change.then_some(true),
-        token,
-    }))
+    let attempt = Attempt {
+        username: &username,
+        password: Secret(&password),
+        protocol: protocol_of(&scope)?,
+        peer: session.ip,
+        label: Some(&label),
+        session: session.sess.as_deref(),
+        app_id: app_id.as_deref(),
+    };
+    let login = ctx.authenticator.log_in(&attempt).await.map_err(refused)?;
+    Ok(Reply::json(&ctx.authenticated(login, scope, wants_token).await?))
 }
 
-/// A closed door looks like a wrong password.
-fn refused(error: crate::model::error::Error) -> Problem {
+impl Context {
+    /// The answer to a right password: a token, or a nonce while a second factor is missing
+    /// (`strict2fa` of the reference, always on). One that somebody else checks does not hold the
+    /// token back: this server cannot know how that ends.
+    async fn authenticated(
+        &self,
+        login: Login,
+        scope: String,
+        wants_token: bool,
+    ) -> Result<Authenticated, Problem> {
+        let user = login.user;
+        let has = |name: &str| login.second_factors.iter().any(|factor| factor == name);
+        let is_master = scope == "master";
+        let is_held_back = is_master && (has("totp") || has("webauthn"));
+        let nonce = match is_held_back && (wants_token || has("totp")) {
+            true => Some(self.authenticator.begin_second_step(user.id, wants_token).await?),
+            false => None,
+        };
+        let token = match wants_token && !is_held_back {
+            true => Some(self.tokens.issue(user.id).await?),
+            false => None,
+        };
+        let factors = if is_master { login.second_factors.as_slice() } else { &[] };
+        Ok(Authenticated {
+            success: true,
+            id: user.id.to_string(),
+            username: user.username,
+            address: (login.source != Source::App).then_some(user.address),
+            scope,
+            require_2fa: SecondFactors::new(factors),
+            require_2fa_enabled: login.requires_second_factor.then_some(true),
+            require_password_change: (login.source == Source::Temporary).then_some(true),
+            token,
+            totp_nonce: nonce.clone().filter(|_| has("totp")),
+            two_factor_nonce: nonce.filter(|_| wants_token),
+        })
+    }
+}
+
+/// A closed door says which one it is; whoever may not log in at all has a wrong password.
+fn refused(error: Error) -> Problem {
     match error {
-        crate::model::error::Error::Forbidden { .. } => {
-            crate::model::error::Error::Unauthenticated.into()
+        Error::Forbidden { reason: DOOR_CLOSED } => {
+            let text = "Access to requested service disabled";
+            Problem::new(StatusCode::FORBIDDEN, "InvalidAuthScope", text)
         }
+        Error::Forbidden { reason: NOT_YET_VALID } => {
+            let text = "The temporary password is not valid yet";
+            Problem::new(StatusCode::FORBIDDEN, "TempPasswordNotYetValid", text)
+        }
+        Error::Forbidden { .. } => Error::Unauthenticated.into(),
         other => other.into(),
     }
 }
@@ -180,9 +254,9 @@ pub struct Preauthenticated {
     pub address: String,
     /// As asked.
     pub scope: String,
-    /// Always false: there is no second factor yet.
+    /// Second factors that have to follow the password, or `false`.
     #[serde(rename = "require2fa")]
-    pub require_2fa: bool,
+    pub require_2fa: SecondFactors,
 }
 
 /// What a user is looked up by before his password is asked for.
@@ -215,15 +289,16 @@ pub async fn preauth(State(ctx): State<Context>, call: Call) -> Answer {
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize_any(Resource::Authentication, Grant::Create)?;
     protocol_of(&scope)?;
-    let user = ctx.authenticator.find_user(&username).await?;
-    let user = user.filter(|user| !user.disabled && !user.suspended);
-    let user = user.ok_or(crate::model::error::Error::Unauthenticated)?;
+    let found = ctx.authenticator.find_profile(&username).await?;
+    let found = found.filter(|profile| !profile.user.disabled && !profile.user.suspended);
+    let profile = found.ok_or(Error::Unauthenticated)?;
+    let factors = if scope == "master" { profile.second_factors.as_slice() } else { &[] };
     Ok(Reply::json(&Preauthenticated {
         success: true,
-        id: user.id.to_string(),
-        username: user.username,
-        address: user.address,
+        id: profile.user.id.to_string(),
+        require_2fa: SecondFactors::new(factors),
+        username: profile.user.username,
+        address: profile.user.address,
         scope,
-        require_2fa: false,
     }))
 }

@@ -24,7 +24,6 @@ pub struct Listing {
 impl Listing {
     /// Reads the parameters; mistakes are told when they are finished.
     pub fn read(p: &mut Params) -> Self {
-        p.not_supported_yet(&["forward"]);
         Self {
             tags: tag_filter(p, "tags"),
             required_tags: tag_filter(p, "requiredTags"),

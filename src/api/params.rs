@@ -7,6 +7,7 @@
 use super::access::Caller;
 use super::page::PageRequest;
 use super::problem::Problem;
+use crate::auth::log::AuthEvent;
 use crate::model::id::{Id, UserId};
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -46,6 +47,13 @@ pub struct Session {
     pub sess: Option<String>,
     /// The end user's address.
     pub ip: Option<IpAddr>,
+}
+
+impl Session {
+    /// An event of the user's log, done by this session.
+    pub fn event(&self, action: &'static str) -> AuthEvent {
+        AuthEvent { action, sess: self.sess.clone(), ip: self.ip, ..AuthEvent::default() }
+    }
 }
 
 /// The bag.
@@ -170,6 +178,12 @@ impl Params {
                 self.fail(name, format!("\"{name}\" is not supported yet"));
             }
         }
+    }
+
+    /// Drops all parameters but these, silently: a role may not set the others (§0.4).
+    pub fn keep(&mut self, names: &[&str]) {
+        self.values.retain(|name, _| names.contains(&name.as_str()));
+        self.files.retain(|name, _| names.contains(&name.as_str()));
     }
 
     /// Takes the value as it was sent.

@@ -162,6 +162,10 @@ fn not_found(what: &str) -> (&'static str, &'static str) {
         "dkim" => ("DkimNotFound", "Invalid or unknown DKIM key"),
         "cert" => ("CertNotFound", "Invalid or unknown certificate"),
         "audit" => ("AuditNotFoundError", "This audit does not exist"),
+        "alias" => ("AliasNotFound", "This alias does not exist"),
+        "domain" => ("DomainNotFound", "This domain does not exist"),
+        "event" => ("EventNotFound", "This event does not exist"),
+        "app password" => ("AspNotFound", "Invalid or unknown ASP key"),
         "attachment" => ("AttachmentNotFound", "This attachment does not exist"),
         _ => ("MessageNotFound", "This message does not exist"),
     }
@@ -174,6 +178,7 @@ fn already_exists(what: &str) -> (StatusCode, &'static str, &'static str) {
             let text = "This username already exists";
             (StatusCode::INTERNAL_SERVER_ERROR, "UserExistsError", text)
         }
+        "alias" => (StatusCode::BAD_REQUEST, "AliasExists", "This domain alias already exists"),
         "mailbox" => (StatusCode::BAD_REQUEST, "MailboxExistsError", "This mailbox already exists"),
         _ => (StatusCode::BAD_REQUEST, "AddressExistsError", "This email address already exists"),
     }

@@ -2,9 +2,7 @@
 
 use super::body::BodyBudget;
 use super::{
-    Context, addresses, audits, authentication, autoreplies, certs, dkim, filters, health,
-    mailboxes, message_source, message_update, message_upload, messages, middleware, openapi,
-    outbound, submit, user_maintenance, users, webhooks,
+    Context, acme, addresses, app_passwords, audits, auth_log, authentication, autoreplies, certs, cors, dkim, domain_access, domain_aliases, filters, forwarded_addresses, health, mailboxes, message_source, message_update, message_upload, messages, middleware, openapi, outbound, runtime_settings, second_factors, submit, user_deletion, user_maintenance, users, webhooks,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -19,6 +17,10 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub fn operations() -> OpenApiRouter<Context> {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(health::show))
+        .routes(routes!(acme::answer))
+        .routes(routes!(runtime_settings::list))
+        .routes(routes!(runtime_settings::show, runtime_settings::set))
+        .merge(domains())
         .merge(users_and_addresses())
         .merge(mailboxes_and_messages())
         .merge(rules_and_hooks())
@@ -28,16 +30,45 @@ fn users_and_addresses() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::resolve))
-        .routes(routes!(users::show, users::update, users::delete))
+        .routes(routes!(users::show, users::update, user_deletion::delete))
+        .routes(routes!(user_deletion::show, user_deletion::restore))
+        .routes(routes!(user_maintenance::log_out))
+        .routes(routes!(user_maintenance::reset_all_quotas))
         .routes(routes!(user_maintenance::reset_password))
         .routes(routes!(user_maintenance::reset_quota))
         .routes(routes!(addresses::list_all))
         .routes(routes!(addresses::resolve))
+        .routes(routes!(forwarded_addresses::create))
+        .routes(routes!(
+            forwarded_addresses::show,
+            forwarded_addresses::update,
+            forwarded_addresses::delete
+        ))
         .routes(routes!(addresses::list, addresses::create))
         .routes(routes!(addresses::show, addresses::update, addresses::delete))
         .routes(routes!(authentication::authenticate, authentication::revoke))
         .routes(routes!(authentication::probe))
         .routes(routes!(authentication::preauth))
+        .routes(routes!(auth_log::list))
+        .routes(routes!(auth_log::show))
+        .routes(routes!(app_passwords::list, app_passwords::create))
+        .routes(routes!(app_passwords::show, app_passwords::delete))
+        .routes(routes!(second_factors::set_up_totp))
+        .routes(routes!(second_factors::enable_totp))
+        .routes(routes!(second_factors::disable_totp))
+        .routes(routes!(second_factors::check_totp))
+        .routes(routes!(second_factors::enable_custom, second_factors::disable_custom))
+        .routes(routes!(second_factors::disable_all))
+}
+
+fn domains() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(domain_aliases::list, domain_aliases::create))
+        .routes(routes!(domain_aliases::resolve))
+        .routes(routes!(domain_aliases::show, domain_aliases::delete))
+        .routes(routes!(domain_access::list_allowed, domain_access::allow))
+        .routes(routes!(domain_access::list_blocked, domain_access::block))
+        .routes(routes!(domain_access::delete))
 }
 
 fn rules_and_hooks() -> OpenApiRouter<Context> {
@@ -81,6 +112,7 @@ fn mailboxes_and_messages() -> OpenApiRouter<Context> {
 /// The service.
 pub fn build(ctx: Context) -> Router {
     let (router, _) = operations().split_for_parts();
+    let origins = ctx.settings.cors_origins.clone();
     let docs = SwaggerUi::new("/docs").config(Config::from("/openapi.json"));
     router
         .with_state(ctx)
@@ -94,6 +126,7 @@ pub fn build(ctx: Context) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(axum::Extension(BodyBudget::default()))
         .layer(CatchPanicLayer::custom(middleware::panicked))
+        .layer(axum::middleware::from_fn_with_state(cors::Origins::new(origins), cors::answer))
         .layer(axum::middleware::from_fn(middleware::observe))
 }
 

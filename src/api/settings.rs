@@ -14,6 +14,9 @@ pub struct Settings {
     pub access_control: bool,
     /// The token that may do everything. Default: the server makes one and keeps it in a file.
     pub root_token: Option<String>,
+    /// Origins whose pages may call the API from a browser. Default `["*"]`: all, as a token is
+    /// needed anyway.
+    pub cors_origins: Vec<String>,
     /// Seconds a user's token lives without being used. Default 1209600 (14 days).
     pub token_ttl_s: u64,
     /// Seconds a user's token lives at most. Default 15552000 (180 days).
@@ -26,6 +29,7 @@ impl Default for Settings {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
             access_control: true,
             root_token: None,
+            cors_origins: vec!["*".to_owned()],
             token_ttl_s: 14 * 24 * 3600,
             token_lifetime_s: 180 * 24 * 3600,
         }

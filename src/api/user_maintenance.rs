@@ -92,3 +92,66 @@ pub async fn reset_quota(State(ctx): State<Context>, call: Call) -> Answer {
     let (storage_used, previous_storage_used) = ctx.directory.recount_user(user).await?;
     Ok(Reply::json(&CountedStorage { success: true, storage_used, previous_storage_used }))
 }
+
+/// A task that was started.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StartedTask {
+    /// Always true.
+    pub success: bool,
+    /// The task.
+    pub task: String,
+}
+
+/// Count the storage of all users anew
+///
+/// In the background, on this node.
+#[utoipa::path(
+    post, path = "/quota/reset", tag = "Users", operation_id = "resetAllQuotas",
+    responses(
+        (status = 200, description = "Started", body = StartedTask),
+        (status = 400, description = "A parameter was refused", body = ProblemView),
+        (status = 403, description = "Not permitted, or no valid token", body = RefusalView)
+    )
+)]
+pub async fn reset_all_quotas(State(ctx): State<Context>, call: Call) -> Answer {
+    let mut p = call.params;
+    p.session();
+    let caller = p.finish(Unknown::Rejected)?;
+    caller.authorize_any(Resource::Users, Grant::Update)?;
+    let task = ctx.directory.start_recount().to_string();
+    Ok(Reply::json(&StartedTask { success: true, task }))
+}
+
+/// Why sessions are ended.
+#[derive(Debug, ToSchema)]
+pub struct LogoutRequest {
+    /// What their clients are told.
+    #[schema(max_length = 128)]
+    pub reason: Option<String>,
+}
+
+/// End a user's sessions
+///
+/// Of all protocols, on all nodes; not his access tokens.
+#[utoipa::path(
+    put, path = "/users/{user}/logout", tag = "Users", operation_id = "logOutUser",
+    params(("user" = String, Path, description = "The user's id, or `me`")),
+    request_body = LogoutRequest,
+    responses(
+        (status = 200, description = "They end", body = super::reply::Success),
+        (status = 400, description = "A parameter was refused", body = ProblemView),
+        (status = 403, description = "Not permitted, or no valid token", body = RefusalView),
+        (status = 500, description = "`UserNotFound`", body = ProblemView)
+    )
+)]
+pub async fn log_out(State(ctx): State<Context>, call: Call) -> Answer {
+    let mut p = call.params;
+    let user = p.user();
+    p.session();
+    let reason = p.text("reason", 128).optional().unwrap_or_default();
+    let caller = p.finish(Unknown::Rejected)?;
+    // the grant the reference asks for is that of reading
+    caller.authorize(Resource::Users, Grant::Read, user)?;
+    ctx.directory.end_sessions(user, &reason).await.map_err(super::users::update_problem)?;
+    Ok(Reply::success())
+}

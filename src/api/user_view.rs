@@ -1,10 +1,13 @@
 //! How a user looks in answers.
 //!
-//! Fields of features that do not exist here yet have the value that says so: no second factor, no
-//! encryption, no forwarding.
+//! Fields of features that do not exist here yet have the value that says so: no PGP key, no known
+//! breach of the password.
 
+use super::address_view::target_texts;
 use super::reply::json_value;
+use crate::auth::certificate::{CertificateFacts, describe};
 use crate::model::profile::{Profile, UserNumber};
+use crate::model::window::{Window, WindowUse};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -25,8 +28,25 @@ pub struct LimitTtl {
     pub allowed: u64,
     /// How many were used in the window.
     pub used: u64,
-    /// Always false: no window is open.
-    pub ttl: bool,
+    /// Seconds until it begins anew; `false`: it has not begun.
+    pub ttl: Ttl,
+}
+
+/// Seconds, or `false`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Ttl {
+    /// Seconds.
+    Seconds(u64),
+    /// `false`.
+    None(bool),
+}
+
+impl From<&WindowUse> for LimitTtl {
+    fn from(usage: &WindowUse) -> Self {
+        let ttl = usage.ttl_s.map_or(Ttl::None(false), Ttl::Seconds);
+        Self { allowed: usage.allowed, used: usage.used, ttl }
+    }
 }
 
 /// A number allowed.
@@ -50,8 +70,9 @@ pub struct UserRow {
     #[schema(example = "anna@example.com")]
     pub address: String,
     pub tags: Vec<String>,
-    /// Forwarding addresses; none yet.
-    pub targets: Vec<String>,
+    /// Where his mail is forwarded to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Vec<String>>,
     pub enabled2fa: Vec<String>,
     pub autoreply: bool,
     pub encrypt_messages: bool,
@@ -67,8 +88,10 @@ pub struct UserRow {
     pub internal_data: Option<Value>,
 }
 
-fn quota(profile: &Profile) -> Quota {
-    Quota { allowed: profile.number(UserNumber::Quota), used: profile.user.used_octets }
+fn quota(profile: &Profile, default_quota: u64) -> Quota {
+    let own = profile.number(UserNumber::Quota);
+    let allowed = if own == 0 { default_quota } else { own };
+    Quota { allowed, used: profile.user.used_octets }
 }
 
 /// Stored JSON text, or an empty object.
@@ -82,7 +105,12 @@ fn non_empty(text: &str) -> Option<String> {
 
 impl UserRow {
     /// A row, with JSON of owner and operator if wished.
-    pub fn new(profile: &Profile, with_meta: bool, with_internal: bool) -> Self {
+    pub fn new(
+        profile: &Profile,
+        default_quota: u64,
+        with_meta: bool,
+        with_internal: bool,
+    ) -> Self {
         let user = &profile.user;
         Self {
             id: user.id.to_string(),
@@ -90,14 +118,14 @@ impl UserRow {
             name: non_empty(&profile.name),
             address: user.address.clone(),
             tags: profile.tags.clone(),
-            targets: Vec::new(),
-            enabled2fa: Vec::new(),
-            autoreply: false,
-            encrypt_messages: false,
-            encrypt_forwarded: false,
-            quota: quota(profile),
+            targets: (!user.rules.targets.is_empty()).then(|| target_texts(&user.rules.targets)),
+            enabled2fa: profile.second_factors.clone(),
+            autoreply: user.rules.has_autoreply,
+            encrypt_messages: profile.encryption.messages,
+            encrypt_forwarded: profile.encryption.forwarded,
+            quota: quota(profile, default_quota),
             has_password_set: profile.has_password,
-            activated: true,
+            activated: profile.is_activated,
             disabled: user.disabled,
             suspended: user.suspended,
             meta_data: with_meta.then(|| object(profile.meta_data.as_ref())),
@@ -145,14 +173,20 @@ pub struct UserView {
     pub encrypt_messages: bool,
     pub encrypt_forwarded: bool,
     pub pub_key: String,
+    /// `false`: there is no key.
     pub key_info: bool,
     pub smime_certs: Vec<String>,
-    pub smime_cert_info: Vec<String>,
+    pub smime_cipher: String,
+    pub smime_key_transport: String,
+    pub smime_cert_info: Vec<CertificateView>,
     pub spam_level: u64,
     pub meta_data: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub internal_data: Option<Value>,
     pub targets: Vec<String>,
+    /// URL of the server his outgoing mail goes through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mta_relay: Option<String>,
     pub limits: LimitsView,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
@@ -170,10 +204,27 @@ pub struct UserView {
     pub require_password_change: bool,
 }
 
+/// What a certificate says of itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct CertificateView {
+    pub subject: String,
+    pub serial: String,
+    pub fingerprint: String,
+}
+
+fn certificate(pem: &String) -> Option<CertificateView> {
+    let CertificateFacts { subject, serial, fingerprint } = describe(pem)?;
+    Some(CertificateView { subject, serial, fingerprint })
+}
+
 impl UserView {
     /// A user; tags, closed doors and the operator's JSON are hidden from users (§0.4 note 1).
-    pub fn new(profile: &Profile, with_internal: bool) -> Self {
-        let user = &profile.user;
+    pub fn new(profile: &Profile, limits: LimitsView, with_internal: bool) -> Self {
+        let (user, encryption) = (&profile.user, &profile.encryption);
+        let word = |word: &Option<String>, default: &str| {
+            word.clone().unwrap_or_else(|| default.to_owned())
+        };
         Self {
             success: true,
             id: user.id.to_string(),
@@ -182,51 +233,62 @@ impl UserView {
             address: user.address.clone(),
             language: profile.language.clone(),
             retention: Some(profile.number(UserNumber::Retention)).filter(|ms| *ms > 0),
-            enabled2fa: Vec::new(),
-            autoreply: false,
-            encrypt_messages: false,
-            encrypt_forwarded: false,
-            pub_key: String::new(),
+            enabled2fa: profile.second_factors.clone(),
+            autoreply: user.rules.has_autoreply,
+            encrypt_messages: encryption.messages,
+            encrypt_forwarded: encryption.forwarded,
+            pub_key: encryption.pub_key.clone(),
             key_info: false,
-            smime_certs: Vec::new(),
-            smime_cert_info: Vec::new(),
+            smime_certs: encryption.smime_certs.clone(),
+            smime_cipher: word(&encryption.smime_cipher, "AES-CBC"),
+            smime_key_transport: word(&encryption.smime_key_transport, "PKCS#1 v1.5"),
+            smime_cert_info: encryption.smime_certs.iter().filter_map(certificate).collect(),
             spam_level: profile.number(UserNumber::SpamLevel),
             meta_data: object(profile.meta_data.as_ref()),
             internal_data: with_internal.then(|| object(profile.internal_data.as_ref())),
-            targets: Vec::new(),
-            limits: limits(profile),
+            targets: target_texts(&user.rules.targets),
+            mta_relay: user.rules.relay.as_ref().map(|relay| relay.value.clone()),
+            limits,
             tags: with_internal.then(|| profile.tags.clone()),
             from_whitelist: profile.from_whitelist.clone(),
-            feature_flags: json!({}),
+            feature_flags: profile
+                .is_indexed
+                .map_or_else(|| json!({}), |wished| json!({ "indexing": wished })),
             disabled_scopes: with_internal.then(|| profile.disabled_scopes.clone()),
             has_password_set: profile.has_password,
-            activated: true,
+            activated: profile.is_activated,
             disabled: user.disabled,
             suspended: user.suspended,
             password_pwned: false,
-            require_2fa_enabled: false,
+            require_2fa_enabled: profile.requires_second_factor,
             require_password_change: profile.requires_password_change,
         }
     }
 }
 
-fn limits(profile: &Profile) -> LimitsView {
-    let ttl = |number| LimitTtl { allowed: profile.number(number), used: 0, ttl: false };
-    let pair = |number| Quota { allowed: profile.number(number), used: 0 };
-    let received = match profile.number(UserNumber::ReceivedMax) {
-        0 => LimitTtl { allowed: 60, used: 0, ttl: false },
-        allowed => LimitTtl { allowed, used: 0, ttl: false },
+/// What a user may use and uses.
+pub fn limits(
+    profile: &Profile,
+    windows: &[(Window, WindowUse)],
+    filters: (u64, u64),
+    default_quota: u64,
+) -> LimitsView {
+    let unknown = WindowUse { allowed: 0, used: 0, ttl_s: None };
+    let ttl = |wanted: Window| {
+        let found = windows.iter().find(|(window, _)| *window == wanted);
+        LimitTtl::from(found.map_or(&unknown, |(_, used)| used))
     };
+    let connections = profile.number(UserNumber::ImapMaxConnections);
     LimitsView {
-        quota: quota(profile),
-        filters: pair(UserNumber::Filters),
-        recipients: ttl(UserNumber::Recipients),
-        forwards: ttl(UserNumber::Forwards),
-        received,
-        imap_upload: ttl(UserNumber::ImapMaxUpload),
-        imap_download: ttl(UserNumber::ImapMaxDownload),
-        pop3_download: ttl(UserNumber::Pop3MaxDownload),
+        quota: quota(profile, default_quota),
+        filters: Quota { allowed: filters.0, used: filters.1 },
+        recipients: ttl(Window::Recipients),
+        forwards: ttl(Window::Forwards),
+        received: ttl(Window::Received),
+        imap_upload: ttl(Window::ImapUpload),
+        imap_download: ttl(Window::ImapDownload),
+        pop3_download: ttl(Window::Pop3Download),
         pop3_max_messages: Allowed { allowed: profile.number(UserNumber::Pop3MaxMessages) },
-        imap_max_connections: pair(UserNumber::ImapMaxConnections),
+        imap_max_connections: Quota { allowed: connections, used: 0 },
     }
 }

@@ -1,40 +1,27 @@
-//! Users: list, create, show, change, delete, resolve; passwords and quotas are in their own file.
+//! Users: list, create, show, change, resolve; what else is done to them is in files of its own.
 
 use super::Context;
 use super::access::{Grant, Resource};
 use super::extract::Call;
 use super::listing::{Listing, own_only};
 use super::page::{PageView, Position};
-use super::params::{Params, Unknown};
+use super::params::Unknown;
 use super::problem::{Problem, ProblemView, RefusalView};
 use super::reply::{Answer, Created, Reply, Success};
+use super::user_fields::{OWN_FIELDS, password, refuse_breach_check, update_of};
 use super::user_request::{CreateUserRequest, UpdateUserRequest};
-use super::user_view::{UserRow, UserView};
+use super::user_view::{UserRow, UserView, limits};
+use crate::auth::log::AuthEvent;
 use crate::auth::name::{new_username, normal_address};
-use crate::auth::password::is_supported;
 use crate::directory::user::{Around, NewPassword, NewUser, NewUserAddress, UserFilter};
 use crate::model::error::Error;
 use crate::model::id::UserId;
-use crate::model::profile::{ProfileUpdate, UserNumber, normal_tags};
+use crate::model::principal::Role;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
-
-/// Parameters of features that do not exist here yet.
-const NOT_SUPPORTED: &[&str] = &[
-    "targets",
-    "mtaRelay",
-    "pubKey",
-    "smimeCerts",
-    "smimeCipher",
-    "smimeKeyTransport",
-    "encryptMessages",
-    "encryptForwarded",
-    "require2faEnabled",
-    "featureFlags",
-];
 
 /// A page of users.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,6 +45,7 @@ pub struct UserList {
     get, path = "/users", tag = "Users", operation_id = "listUsers",
     params(
         ("query" = Option<String>, Query, description = "Substring of address or username"),
+        ("forward" = Option<String>, Query, description = "Substring of a target"),
         ("tags" = Option<String>, Query, description = "Comma list; any of these tags"),
         ("requiredTags" = Option<String>, Query, description = "Comma list; all of these tags"),
         ("metaData" = Option<bool>, Query, description = "Show metaData"),
@@ -76,6 +64,7 @@ pub async fn list(State(ctx): State<Context>, call: Call) -> Answer {
     let mut p = call.params;
     p.session();
     let query = p.text("query", 255).optional().map(|text| text.to_lowercase());
+    let forward = p.text("forward", 255).optional().map(|text| text.to_lowercase());
     let Listing { tags, required_tags, with_meta, with_internal, page } = Listing::read(&mut p);
     let caller = p.finish(Unknown::Ignored)?;
     let only = own_only(&caller, Resource::UserListing)?;
@@ -85,18 +74,19 @@ pub async fn list(State(ctx): State<Context>, call: Call) -> Answer {
         Position::After(key) => Around::After(cursor_id(key)?),
         Position::Before(key) => Around::Before(cursor_id(key)?),
     };
-    let filter = UserFilter { query: query.clone(), tags, required_tags, only };
+    let filter = UserFilter { query: query.clone(), forward, tags, required_tags, only };
     let found = ctx.directory.list_users(&filter, around, page.limit).await?;
     let key = |index: Option<&crate::model::profile::Profile>| Some(index?.user.id.to_string());
     let keys = key(found.rows.first()).zip(key(found.rows.last()));
     let sees_internal = caller.sees_internal_fields();
     let rows = found.rows.iter();
+    let quota = ctx.directory.default_quota().await?;
     Ok(Reply::json(&UserList {
         success: true,
         page: page.view(found.total, number, keys, found.has_more),
         query,
         results: rows
-            .map(|profile| UserRow::new(profile, with_meta, with_internal && sees_internal))
+            .map(|profile| UserRow::new(profile, quota, with_meta, with_internal && sees_internal))
             .collect(),
     }))
 }
@@ -120,7 +110,7 @@ fn cursor_id(key: &str) -> Result<UserId, Problem> {
 )]
 pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
     let mut p = call.params;
-    p.session();
+    let session = p.session();
     let rule = "must have 1 to 128 letters, digits and -, joined by single . _ = : or one @";
     let username = p.parsed("username", rule, |value| new_username(value.as_str()?).ok());
     let username = username.required();
@@ -152,7 +142,10 @@ pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
     new.tags_to_address = tags_to_address;
     new.update = update;
     match ctx.directory.create_user(new).await {
-        Ok(id) => Ok(Reply::created(id)),
+        Ok(id) => {
+            ctx.authenticator.log(id, session.event("account created"));
+            Ok(Reply::created(id))
+        }
         Err(error) => {
             let exists = matches!(error, Error::AlreadyExists { .. });
             let problem = Problem::from(error);
@@ -163,63 +156,6 @@ pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
             let problem = problem.with_status(StatusCode::INTERNAL_SERVER_ERROR);
             Err(problem.with("username", json!(username)))
         }
-    }
-}
-
-/// The password; `None`: not sent. Empty text and `false` mean "none".
-fn password(p: &mut Params, is_hashed: bool) -> Option<NewPassword> {
-    match p.take("password")? {
-        Value::Bool(false) => Some(NewPassword::None),
-        Value::String(text) if text.is_empty() => Some(NewPassword::None),
-        Value::String(text) if is_hashed => {
-            if !is_supported(&text) {
-                p.fail("password", "\"password\" must be a hash of argon2, bcrypt or pbkdf2");
-            }
-            Some(NewPassword::Hashed(text))
-        }
-        Value::String(text) if text.chars().count() <= 256 => Some(NewPassword::Plain(text)),
-        _ => {
-            p.fail("password", "\"password\" must be text of at most 256 characters");
-            Some(NewPassword::None)
-        }
-    }
-}
-
-/// `allowUnsafe: false` asks for a breach check that does not exist here: refused, not ignored.
-fn refuse_breach_check(p: &mut Params) {
-    if p.boolean("allowUnsafe").or(true) {
-        return;
-    }
-    p.fail("allowUnsafe", "\"allowUnsafe\" false is not supported yet");
-}
-
-/// What creating and changing have in common.
-fn update_of(p: &mut Params) -> ProfileUpdate {
-    p.not_supported_yet(NOT_SUPPORTED);
-    let mut numbers = Vec::new();
-    for number in UserNumber::EVERY {
-        let high = if number == UserNumber::SpamLevel { 100 } else { i64::MAX };
-        if let Some(value) = p.integer(number.name(), 0..=high).optional() {
-            numbers.push((number, u64::try_from(value).unwrap_or(0)));
-        }
-    }
-    let scopes = p.texts("disabledScopes", 16).optional();
-    let known = ["imap", "pop3", "smtp"];
-    if scopes.iter().flatten().any(|scope| !known.contains(&scope.as_str())) {
-        p.fail("disabledScopes", "\"disabledScopes\" knows imap, pop3 and smtp");
-    }
-    ProfileUpdate {
-        name: p.text_or_empty("name", 256).optional(),
-        language: p.text("language", 20).optional(),
-        numbers,
-        tags: p.texts("tags", 128).optional().map(|tags| normal_tags(&tags)),
-        from_whitelist: p.texts("fromWhitelist", 128).optional(),
-        disabled_scopes: scopes,
-        meta_data: p.json("metaData").optional(),
-        internal_data: p.json("internalData").optional(),
-        upload_sent_messages: p.boolean("uploadSentMessages").optional(),
-        disabled: None,
-        suspended: None,
     }
 }
 
@@ -273,7 +209,11 @@ pub async fn show(State(ctx): State<Context>, call: Call) -> Answer {
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize(Resource::Users, Grant::Read, user)?;
     let profile = ctx.directory.load_user(user).await?;
-    Ok(Reply::json(&UserView::new(&profile, caller.sees_internal_fields())))
+    let windows = ctx.directory.windows_of(&profile).await?;
+    let filters = ctx.directory.filters_of(&profile).await?;
+    let quota = ctx.directory.default_quota().await?;
+    let limits = limits(&profile, &windows, filters, quota);
+    Ok(Reply::json(&UserView::new(&profile, limits, caller.sees_internal_fields())))
 }
 
 /// Change a user
@@ -294,29 +234,22 @@ pub async fn show(State(ctx): State<Context>, call: Call) -> Answer {
 pub async fn update(State(ctx): State<Context>, call: Call) -> Answer {
     let mut p = call.params;
     let user = p.user();
-    p.session();
-    p.text("protocol", 255).optional();
+    let session = p.session();
+    if p.caller().role() == Role::User {
+        p.keep(OWN_FIELDS);
+    }
+    let protocol = p.text("protocol", 255).or("API".to_owned());
     let existing = p.text("existingPassword", 256).optional();
     let hashed = p.boolean("hashedPassword").or(false);
-    let mut password = password(&mut p, hashed);
+    let password = password(&mut p, hashed);
     refuse_breach_check(&mut p);
-    p.not_supported_yet(&["disable2fa"]);
+    let disables_second_factors = p.boolean("disable2fa").or(false);
     let mut change = update_of(&mut p);
     change.disabled = p.boolean("disabled").optional();
     change.suspended = p.boolean("suspended").optional();
+    change.disables_second_factors = disables_second_factors;
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize(Resource::Users, Grant::Update, user)?;
-    if !caller.sees_internal_fields() {
-        change = own_changes(change);
-        if matches!(password, Some(NewPassword::Hashed(_))) {
-            // §0.4: not among a user's own fields, so the text is a password like any other
-            let plain = |new| match new {
-                NewPassword::Hashed(text) => NewPassword::Plain(text),
-                other => other,
-            };
-            password = password.map(plain);
-        }
-    }
     if let Some(existing) = existing
         && !ctx.authenticator.is_password(user, &existing).await.map_err(update_problem)?
     {
@@ -325,91 +258,22 @@ pub async fn update(State(ctx): State<Context>, call: Call) -> Answer {
     }
     let sets_password = password.is_some();
     ctx.directory.update_user(user, change, password).await.map_err(update_problem)?;
+    if sets_password {
+        let event = AuthEvent { protocol: Some(protocol), ..session.event("password change") };
+        ctx.authenticator.log(user, event);
+    }
+    if disables_second_factors {
+        ctx.authenticator.log(user, session.event("disable 2fa"));
+    }
     if let Some(token) = caller.token().filter(|_| sets_password && caller.user() == Some(user)) {
         ctx.tokens.renew(user, token).await?;
     }
     Ok(Reply::success())
 }
 
-/// Of a change, what a user may do to himself (§0.4 note 1).
-fn own_changes(change: ProfileUpdate) -> ProfileUpdate {
-    let own = [UserNumber::Retention, UserNumber::SpamLevel];
-    let numbers = change.numbers.into_iter().filter(|(number, _)| own.contains(number));
-    ProfileUpdate {
-        name: change.name,
-        language: change.language,
-        numbers: numbers.collect(),
-        meta_data: change.meta_data,
-        upload_sent_messages: change.upload_sent_messages,
-        ..ProfileUpdate::default()
-    }
-}
-
 /// The reference sends 500 where the user to change does not exist.
-fn update_problem(error: Error) -> Problem {
+pub(super) fn update_problem(error: Error) -> Problem {
     let is_missing = matches!(error, Error::NotFound { .. });
     let problem = Problem::from(error);
     if is_missing { problem.with_status(StatusCode::INTERNAL_SERVER_ERROR) } else { problem }
-}
-
-/// A deletion that was accepted.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DeletedUser {
-    /// Always true.
-    pub success: bool,
-    /// `TaskScheduled`
-    pub code: &'static str,
-    /// The user.
-    pub user: String,
-    /// What became of his addresses.
-    pub addresses: DeletedAddresses,
-    /// Always false: the mailboxes are removed at once.
-    pub delete_after: bool,
-    /// The task that removes the mailboxes.
-    pub task: String,
-}
-
-/// Addresses of a deleted user.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct DeletedAddresses {
-    /// How many are free again.
-    pub deleted: u64,
-}
-
-/// Delete a user
-///
-/// He and his addresses are gone at once, his mailboxes a little later. Repeating it is a success.
-#[utoipa::path(
-    delete, path = "/users/{user}", tag = "Users", operation_id = "deleteUser",
-    params(("user" = String, Path, description = "The user's id")),
-    responses(
-        (status = 200, description = "Deleted", body = DeletedUser),
-        (status = 400, description = "A parameter was refused", body = ProblemView),
-        (status = 403, description = "Not permitted, or no valid token", body = RefusalView)
-    )
-)]
-pub async fn delete(State(ctx): State<Context>, call: Call) -> Answer {
-    let mut p = call.params;
-    let user = p.user();
-    p.session();
-    // a delayed purge would have to be restorable
-    let later =
-        p.take("deleteAfter").filter(|value| super::params::boolean_of(value) != Some(false));
-    let later = later.filter(|value| value.as_str() != Some(""));
-    if later.is_some_and(|at| super::params::date_of(&at).is_none_or(|at| at > ctx.clock.now_ms()))
-    {
-        p.fail("deleteAfter", "\"deleteAfter\" in the future is not supported yet");
-    }
-    let caller = p.finish(Unknown::Rejected)?;
-    caller.authorize(Resource::Users, Grant::Delete, user)?;
-    let deletion = ctx.directory.delete_user(user).await?;
-    Ok(Reply::json(&DeletedUser {
-        success: true,
-        code: "TaskScheduled",
-        user: user.to_string(),
-        addresses: DeletedAddresses { deleted: deletion.addresses },
-        delete_after: false,
-        task: deletion.task.to_string(),
-    }))
 }

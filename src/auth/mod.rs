@@ -1,16 +1,21 @@
 //! Who is it: passwords, tokens, and how often one may try.
 
 pub mod allowance;
+pub mod app_password;
 pub mod authenticate;
+pub mod certificate;
+pub mod log;
 pub mod mechanism;
 pub mod name;
 pub mod password;
+pub mod second_factor;
 mod standing;
 pub mod throttle;
 pub mod token;
 
 use crate::clock::Clock;
 use crate::storage::Storage;
+use crate::tasks::Tasks;
 use password::Passwords;
 use throttle::Throttle;
 
@@ -21,12 +26,19 @@ pub struct Authenticator {
     passwords: Passwords,
     throttle: Throttle,
     clock: Clock,
+    tasks: Tasks,
 }
 
 impl Authenticator {
     /// Logins against the users of this database.
     pub fn new(storage: Storage, passwords: Passwords, clock: Clock) -> Self {
         let throttle = Throttle::new(storage.clone(), clock.clone());
-        Self { storage, passwords, throttle, clock }
+        Self { storage, passwords, throttle, clock, tasks: Tasks::new() }
+    }
+
+    /// The same with the tasks of a node, which wait for what is still to be written.
+    pub fn with_tasks(mut self, tasks: Tasks) -> Self {
+        self.tasks = tasks;
+        self
     }
 }

@@ -62,6 +62,18 @@ pub fn normal_address(address: &str) -> Result<EmailAddress> {
     EmailAddress::new(&format!("{}@{domain}", checked.local()))
 }
 
+/// A domain in normal form: lowercase Unicode.
+///
+/// # Errors
+/// `Invalid` when it is none.
+pub fn normal_domain(domain: &str) -> Result<String> {
+    let domain = domain.trim().trim_end_matches('.');
+    match normal_address(&format!("x@{domain}")) {
+        Ok(address) if !domain.contains('@') => Ok(address.domain().to_owned()),
+        Ok(_) | Err(_) => Err(Error::invalid("domain", "this is not a domain")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,8 @@ const REMEMBERED_MAX: usize = 10_000;
 const PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;
 /// Memory of an imported Argon2 hash we are willing to use, KiB.
 const IMPORTED_MEMORY_KIB_MAX: u32 = 256 * 1024;
+/// Rounds of an imported hash of crypt(3) we are willing to compute.
+const CRYPT_ROUNDS_MAX: u32 = 1_000_000;
 /// Cost of an imported bcrypt hash we are willing to compute.
 const BCRYPT_COST_MAX: u32 = 15;
 
@@ -176,7 +178,25 @@ pub fn is_supported(hash: &str) -> bool {
 enum Form {
     Argon2(Box<PasswordHash>),
     Bcrypt,
-    Pbkdf2 { sha512: bool, iterations: u32, salt: Vec<u8>, output: Vec<u8> },
+    Pbkdf2 { digest: Digest, iterations: u32, salt: Vec<u8>, output: Vec<u8> },
+    Crypt(Crypt),
+}
+
+/// The function inside PBKDF2.
+#[derive(Clone, Copy)]
+enum Digest {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+/// The kinds of crypt(3).
+#[derive(Clone, Copy)]
+enum Crypt {
+    Des,
+    Md5,
+    Sha256,
+    Sha512,
 }
 
 impl Form {
@@ -192,8 +212,29 @@ impl Form {
             let is_bounded = params.m_cost() <= IMPORTED_MEMORY_KIB_MAX && params.t_cost() <= 64;
             return is_bounded.then(|| Self::Argon2(Box::new(parsed)));
         }
-        pbkdf2_form(hash)
+        pbkdf2_form(hash).or_else(|| crypt_form(hash).map(Self::Crypt))
     }
+}
+
+/// `$1$`, `$5$`, `$6$` with a bounded number of rounds, or thirteen characters of DES.
+fn crypt_form(hash: &str) -> Option<Crypt> {
+    let is_salted = |rest: &str| rest.len() > 20 && rest.contains('$') && rest.is_ascii();
+    let (kind, rest) = match hash.get(..3) {
+        Some("$1$") => (Crypt::Md5, hash.get(3..)?),
+        Some("$5$") => (Crypt::Sha256, hash.get(3..)?),
+        Some("$6$") => (Crypt::Sha512, hash.get(3..)?),
+        _ => {
+            let is_des = hash.len() == 13
+                && hash.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'.' || c == b'/');
+            return is_des.then_some(Crypt::Des);
+        }
+    };
+    let rounds = rest.strip_prefix("rounds=").and_then(|rest| rest.split('$').next());
+    let is_bounded = match rounds {
+        Some(rounds) => rounds.parse::<u32>().is_ok_and(|rounds| rounds <= CRYPT_ROUNDS_MAX),
+        None => true,
+    };
+    (is_salted(rest) && is_bounded).then_some(kind)
 }
 
 /// `$pbkdf2-sha256$i=100000$salt$hash`, as PHC and WildDuck write it; also with the bare number.
@@ -201,9 +242,10 @@ fn pbkdf2_form(hash: &str) -> Option<Form> {
     use base64::Engine as _;
     let rest = hash.strip_prefix("$pbkdf2-")?;
     let mut fields = rest.split('$');
-    let sha512 = match fields.next()? {
-        "sha256" => false,
-        "sha512" => true,
+    let digest = match fields.next()? {
+        "sha1" => Digest::Sha1,
+        "sha256" => Digest::Sha256,
+        "sha512" => Digest::Sha512,
         _ => return None,
     };
     let rounds = fields.next()?;
@@ -220,7 +262,7 @@ fn pbkdf2_form(hash: &str) -> Option<Form> {
     let is_bounded = (1..=PBKDF2_ITERATIONS_MAX).contains(&iterations)
         && (16..=128).contains(&output.len())
         && fields.next().is_none();
-    is_bounded.then_some(Form::Pbkdf2 { sha512, iterations, salt, output })
+    is_bounded.then_some(Form::Pbkdf2 { digest, iterations, salt, output })
 }
 
 fn verify_now(password: &str, hash: &str) -> bool {
@@ -229,27 +271,23 @@ fn verify_now(password: &str, hash: &str) -> bool {
             Argon2::default().verify_password(password.as_bytes(), &*parsed).is_ok()
         }
         Some(Form::Bcrypt) => bcrypt::verify(password, hash).unwrap_or(false),
-        Some(Form::Pbkdf2 { sha512, iterations, salt, output }) => {
+        Some(Form::Pbkdf2 { digest, iterations, salt, output }) => {
             use subtle::ConstantTimeEq as _;
             let mut computed = vec![0; output.len()];
-            let password = password.as_bytes();
-            if sha512 {
-                pbkdf2::pbkdf2_hmac::<pbkdf2::sha2::Sha512>(
-                    password,
-                    &salt,
-                    iterations,
-                    &mut computed,
-                );
-            } else {
-                pbkdf2::pbkdf2_hmac::<pbkdf2::sha2::Sha256>(
-                    password,
-                    &salt,
-                    iterations,
-                    &mut computed,
-                );
-            }
+            let derive = match digest {
+                Digest::Sha1 => pbkdf2::pbkdf2_hmac::<sha1::Sha1>,
+                Digest::Sha256 => pbkdf2::pbkdf2_hmac::<pbkdf2::sha2::Sha256>,
+                Digest::Sha512 => pbkdf2::pbkdf2_hmac::<pbkdf2::sha2::Sha512>,
+            };
+            derive(password.as_bytes(), &salt, iterations, &mut computed);
             computed.ct_eq(&output).into()
         }
+        Some(Form::Crypt(kind)) => match kind {
+            Crypt::Des => pwhash::unix_crypt::verify(password, hash),
+            Crypt::Md5 => pwhash::md5_crypt::verify(password, hash),
+            Crypt::Sha256 => pwhash::sha256_crypt::verify(password, hash),
+            Crypt::Sha512 => pwhash::sha512_crypt::verify(password, hash),
+        },
         None => {
             // The same work as for a user who exists, so that time tells nobody who does
             let _same_time = hash_now(password);
@@ -291,5 +329,22 @@ mod tests {
         }
         assert!(!is_supported("$2b$31$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
         assert!(!is_supported("plain"));
+        // crypt(3) of glibc, by Python's crypt module; SHA-crypt from Drepper's specification
+        let known = [
+            ("password", "$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/"),
+            ("Hello world!", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"),
+            (
+                "Hello world!",
+                "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbY\
+                 EdFCoEOfaS35inz1",
+            ),
+            ("rasmuslerdorf", "rl.3StKT.4T8M"),
+        ];
+        for (password, hash) in known {
+            assert!(is_supported(hash) && is_outdated(hash), "{hash}");
+            assert!(verify_now(password, hash), "{hash}");
+            assert!(!verify_now("wrong", hash), "{hash}");
+        }
+        assert!(!is_supported("$6$rounds=99999999$saltstring$svn8UoSVapNtMuq1ukKS4tPQ"));
     }
 }

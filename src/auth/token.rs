@@ -1,9 +1,9 @@
 //! Access tokens: forty hex digits outside, a SHA-256 digest inside (`reference/http-api.md` §0.4).
 
 use crate::clock::Clock;
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
-use crate::model::principal::Principal;
+use crate::model::principal::{Principal, Role};
 use crate::storage::tokens::TokenRecord;
 use crate::storage::{Storage, tokens, users};
 use sha2::{Digest as _, Sha256};
@@ -44,10 +44,32 @@ impl Tokens {
         let auth_version = users::load(&self.storage, user).await?.auth_version;
         let token = new_token();
         let created_ms = self.clock.now_ms();
-        let expires_ms = created_ms.saturating_add(milliseconds(self.lifetime.ttl_s));
-        let user = Some(user);
+        let expires_ms = Some(created_ms.saturating_add(milliseconds(self.lifetime.ttl_s)));
+        let (user, role) = (Some(user), Role::User);
         let digest = digest_of(&token);
-        let record = TokenRecord { digest, user, auth_version, created_ms, expires_ms };
+        let record = TokenRecord { digest, user, role, auth_version, created_ms, expires_ms };
+        tokens::insert(&self.storage, &record).await?;
+        Ok(token)
+    }
+
+    /// A new token of an operator: it has a role, belongs to nobody, and works until it is revoked.
+    /// One round trip.
+    ///
+    /// # Errors
+    /// `Invalid` for the role of users, `Unavailable`.
+    pub async fn issue_for_role(&self, role: Role) -> Result<String> {
+        if role == Role::User {
+            return Err(Error::invalid("role", "a user gets his token by logging in"));
+        }
+        let token = new_token();
+        let record = TokenRecord {
+            digest: digest_of(&token),
+            user: None,
+            role,
+            auth_version: 0,
+            created_ms: self.clock.now_ms(),
+            expires_ms: None,
+        };
         tokens::insert(&self.storage, &record).await?;
         Ok(token)
     }
@@ -64,21 +86,25 @@ impl Tokens {
             return Ok(None);
         };
         let now = self.clock.now_ms();
+        let Some(user) = record.user else {
+            let is_alive = record.expires_ms.is_none_or(|end| end > now);
+            return Ok(is_alive.then_some(Principal { user: None, role: record.role }));
+        };
         let dies = record.created_ms.saturating_add(milliseconds(self.lifetime.lifetime_s));
-        if record.expires_ms <= now || dies <= now {
+        let end = record.expires_ms.unwrap_or(dies);
+        if end <= now || dies <= now {
             return Ok(None);
         }
-        let Some(user) = record.user else { return Ok(Some(Principal::ROOT)) };
         let Some(holder) = users::find(&self.storage, user).await? else { return Ok(None) };
         let is_revoked = holder.auth_version > record.auth_version;
         if is_revoked || holder.disabled || holder.suspended {
             return Ok(None);
         }
         let expires = now.saturating_add(milliseconds(self.lifetime.ttl_s));
-        if expires.saturating_sub(record.expires_ms) > PROLONG_EVERY_MS {
+        if expires.saturating_sub(end) > PROLONG_EVERY_MS {
             tokens::prolong(&self.storage, &record.digest, expires).await?;
         }
-        Ok(Some(Principal::user(user)))
+        Ok(Some(Principal { user: Some(user), role: record.role }))
     }
 
     /// Lets a token outlive the change of its user's password that was made with it.
@@ -104,7 +130,8 @@ pub fn new_token() -> String {
     hex(&rand::random::<[u8; 20]>())
 }
 
-fn digest_of(token: &str) -> String {
+/// What is stored of a token or nonce.
+pub(super) fn digest_of(token: &str) -> String {
     hex(&Sha256::digest(token.as_bytes()))
 }
 

@@ -1,6 +1,7 @@
-//! The command line: serve, look at the configuration, manage users.
+//! The command line: serve, look at the configuration, manage users and operators' tokens.
 
 mod serve;
+mod token;
 mod user;
 
 use std::path::PathBuf;
@@ -49,6 +50,11 @@ enum Command {
         #[arg(long, global = true)]
         json: bool,
     },
+    /// Manage operators' tokens for the HTTP API (works beside a running store)
+    Token {
+        #[command(subcommand)]
+        command: token::TokenCommand,
+    },
     /// Print the OpenAPI document of the HTTP API
     Openapi,
     /// Print the version
@@ -82,6 +88,7 @@ pub fn run() -> anyhow::Result<()> {
             Ok(())
         }
         Command::User { command, json } => user::run(load()?, command, json),
+        Command::Token { command } => token::run(load()?, command),
         Command::Openapi => {
             say(crate::api::openapi::document().trim_end());
             Ok(())

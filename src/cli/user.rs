@@ -106,7 +106,7 @@ async fn execute(
         }
         UserCommand::Rm { user } => {
             let id = find(operations, &user).await?;
-            let deletion = operations.directory.delete_user(id).await?;
+            let deletion = operations.directory.delete_user(id, None).await?;
             let value = json!({ "id": id.to_string(), "addresses": deletion.addresses });
             print_one(&value, as_json);
         }

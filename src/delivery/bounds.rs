@@ -3,29 +3,29 @@
 use super::Delivery;
 use crate::model::error::Result;
 use crate::model::message::TimeMs;
+use crate::model::setting::Setting;
+use crate::storage::settings::find_number;
 
 impl Delivery {
     /// Recipients of one submitted message.
-    #[expect(clippy::unused_async, reason = "as the others")]
     pub(super) async fn message_recipients_max(&self) -> Result<usize> {
-        Ok(400)
+        let number = find_number(&self.storage, Setting::MaxRcptTo).await?;
+        Ok(usize::try_from(number).unwrap_or(usize::MAX))
     }
 
     /// Recipients of a user's messages in 24 hours.
-    #[expect(clippy::unused_async, reason = "as the others")]
     pub(super) async fn recipients_max(&self) -> Result<u64> {
-        Ok(2000)
+        find_number(&self.storage, Setting::MaxRecipients).await
     }
 
     /// Messages forwarded for a user in 24 hours.
-    #[expect(clippy::unused_async, reason = "as the others")]
     pub(super) async fn forwards_max(&self) -> Result<u64> {
-        Ok(2000)
+        find_number(&self.storage, Setting::MaxForwards).await
     }
 
     /// Time in which a sender is answered once.
-    #[expect(clippy::unused_async, reason = "as the others")]
     pub(super) async fn autoreply_interval_ms(&self) -> Result<TimeMs> {
-        Ok(4 * 60 * 60 * 1000)
+        let number = find_number(&self.storage, Setting::AutoreplyInterval).await?;
+        Ok(TimeMs::try_from(number).unwrap_or(TimeMs::MAX))
     }
 }

@@ -44,7 +44,8 @@ impl Directory {
         }
         let entry = AddressEntry {
             id: new_id(),
-            user,
+            user: Some(user),
+            forwarding: None,
             address,
             lookup,
             name: new.update.name.unwrap_or_default(),
@@ -169,7 +170,7 @@ impl Directory {
             return Err(Error::Forbidden { reason: "the main address cannot be deleted" });
         }
         let was_there = transaction::run!(&self.storage, async |session| {
-            addresses::delete(&self.storage, session, user, address).await
+            addresses::delete(&self.storage, session, &entry).await
         })
         .await?;
         if was_there { Ok(()) } else { Err(Error::NotFound { what: "address" }) }
@@ -177,7 +178,7 @@ impl Directory {
 }
 
 /// The stored and the lookup form of a new address.
-fn checked(new: &NewAddress) -> Result<(String, String)> {
+pub(super) fn checked(new: &NewAddress) -> Result<(String, String)> {
     if !new.address.contains('*') {
         return plain_forms(&new.address);
     }
@@ -190,7 +191,7 @@ fn checked(new: &NewAddress) -> Result<(String, String)> {
     pattern_forms(&new.address)
 }
 
-fn plain_forms(text: &str) -> Result<(String, String)> {
+pub(super) fn plain_forms(text: &str) -> Result<(String, String)> {
     let address = normal_address(text)?;
     if address.to_string().contains(['+', '*']) {
         return Err(Error::invalid("address", "an address has no + and no *"));

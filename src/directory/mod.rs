@@ -4,9 +4,14 @@ pub mod address;
 mod autoreply;
 pub mod certificate;
 pub mod dkim;
+pub mod deletion;
+pub mod domain;
 pub mod event;
 pub mod filter;
+pub mod forwarded;
+pub mod limits;
 pub mod resolve;
+pub mod setting;
 pub mod user;
 mod webhook_turn;
 

@@ -1,8 +1,9 @@
 //! An address to its recipient (`reference/behaviours.md` §3).
 //!
-//! In this order: the exact address without dots and `+label`; patterns of its domain, the one with
-//! most letters first (`prefix*@d` before `*suffix@d`, `*@d` last); `user@*`. All are looked up at
-//! once.
+//! In this order: the exact address without dots and `+label`; the same in the domain that its
+//! domain is an alias of; patterns of its own domain, the one with most letters first (`prefix*@d`
+//! before `*suffix@d`, `*@d` last); those of the other domain; `user@*`. One round trip where the
+//! exact address exists, three where only a pattern does.
 
 use super::Directory;
 use crate::auth::name::normal_address;
@@ -10,22 +11,46 @@ use crate::model::address::EmailAddress;
 use crate::model::error::Result;
 use crate::model::profile::AddressEntry;
 use crate::model::user::User;
-use crate::storage::{addresses, users};
+use crate::storage::{addresses, domain_aliases, users};
 
 /// Characters of a local part that patterns are compared with.
 const PATTERN_CHARS_MAX: usize = 32;
 
+/// Where mail to an address goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Destination {
+    /// To the mailboxes of this user.
+    User(Box<User>),
+    /// Nowhere here: `forwarding` of the entry says where it goes on to.
+    Forwarded(Box<AddressEntry>),
+}
+
 impl Directory {
-    /// The user an address delivers to (exact, then `+label`, wildcards); `None`: no such address.
+    /// The user an address delivers to; `None`: no such address, or one that only forwards.
     ///
     /// # Errors
     /// `Unavailable`.
     pub async fn resolve_recipient(&self, address: &EmailAddress) -> Result<Option<User>> {
-        let Some(entry) = self.resolve_address(address, true).await? else { return Ok(None) };
-        Ok(users::find(&self.storage, entry.user).await?.map(|record| record.profile.user))
+        match self.resolve_destination(address).await? {
+            Some(Destination::User(user)) => Ok(Some(*user)),
+            Some(Destination::Forwarded(_)) | None => Ok(None),
+        }
     }
 
-    /// The entry an address belongs to, with patterns if wished: one round trip.
+    /// Where mail to an address goes; `None`: no such address. For delivery.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn resolve_destination(&self, address: &EmailAddress) -> Result<Option<Destination>> {
+        let Some(entry) = self.resolve_address(address, true).await? else { return Ok(None) };
+        let Some(user) = entry.user else {
+            return Ok(Some(Destination::Forwarded(Box::new(entry))));
+        };
+        let user = users::find(&self.storage, user).await?.map(|record| record.profile.user);
+        Ok(user.map(|user| Destination::User(Box::new(user))))
+    }
+
+    /// The entry an address belongs to, with patterns if wished.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -40,39 +65,59 @@ impl Directory {
         if exact.contains('*') {
             return Ok(None);
         }
-        let forms = if with_patterns { lookup_forms(&exact) } else { vec![exact] };
-        let mut found = addresses::find_by_lookup(&self.storage, &forms).await?;
+        let Some((local, domain)) = exact.rsplit_once('@') else { return Ok(None) };
+        let first = self.first_of(std::slice::from_ref(&exact)).await?;
+        if first.is_some() {
+            return Ok(first);
+        }
+        let alias = domain_aliases::find_by_name(&self.storage, domain).await?;
+        let mut forms = Vec::new();
+        forms.extend(alias.as_ref().map(|alias| format!("{local}@{}", alias.domain)));
+        if with_patterns {
+            add_patterns(&mut forms, local, domain);
+            if let Some(alias) = &alias {
+                add_patterns(&mut forms, local, &alias.domain);
+            }
+            forms.push(format!("{local}@*"));
+        }
+        self.first_of(&forms).await
+    }
+
+    /// The first of these lookup forms that exists.
+    async fn first_of(&self, forms: &[String]) -> Result<Option<AddressEntry>> {
+        if forms.is_empty() {
+            return Ok(None);
+        }
+        let found = addresses::find_by_lookup(&self.storage, forms).await?;
         let rank = |entry: &AddressEntry| forms.iter().position(|form| *form == entry.lookup);
-        found.sort_by_key(|entry| rank(entry).unwrap_or(usize::MAX));
-        Ok(found.into_iter().next())
+        Ok(found.into_iter().min_by_key(|entry| rank(entry).unwrap_or(usize::MAX)))
     }
 }
 
-/// All stored forms that match an exact lookup form, the best first; at most 2 × 32 + 3.
-fn lookup_forms(exact: &str) -> Vec<String> {
-    let mut forms = vec![exact.to_owned()];
-    let Some((local, domain)) = exact.rsplit_once('@') else { return forms };
-    let letters: Vec<char> = local.chars().take(PATTERN_CHARS_MAX).collect();
-    let all: Vec<char> = local.chars().collect();
-    for length in (1..=letters.len()).rev() {
+/// All stored patterns of a domain that match a local part, the best first; at most 2 × 32 + 1.
+fn add_patterns(forms: &mut Vec<String>, local: &str, domain: &str) {
+    let letters: Vec<char> = local.chars().collect();
+    for length in (1..=letters.len().min(PATTERN_CHARS_MAX)).rev() {
         let prefix: String = letters.iter().take(length).collect();
         forms.push(format!("{prefix}*@{domain}"));
-        let suffix: String = all.iter().skip(all.len() - length).collect();
+        let suffix: String = letters.iter().skip(letters.len() - length).collect();
         forms.push(format!("*{suffix}@{domain}"));
     }
     forms.push(format!("*@{domain}"));
-    forms.push(format!("{local}@*"));
-    forms
 }
 
 #[cfg(test)]
 mod tests {
+    use super::add_patterns;
+
     #[test]
     fn the_longest_pattern_comes_first() {
-        let forms = super::lookup_forms("abc@d");
-        let expected =
-            ["abc@d", "abc*@d", "*abc@d", "ab*@d", "*bc@d", "a*@d", "*c@d", "*@d", "abc@*"];
+        let mut forms = Vec::new();
+        add_patterns(&mut forms, "abc", "d");
+        let expected = ["abc*@d", "*abc@d", "ab*@d", "*bc@d", "a*@d", "*c@d", "*@d"];
         assert_eq!(forms, expected);
-        assert_eq!(super::lookup_forms(&format!("{}@d", "x".repeat(64))).len(), 67);
+        forms.clear();
+        add_patterns(&mut forms, &"x".repeat(64), "d");
+        assert_eq!(forms.len(), 65);
     }
 }

@@ -90,7 +90,7 @@ async fn users_are_created_once_log_in_and_receive() {
     assert_eq!(store.recipient("an.na+news@example.com").await.as_deref(), Some("an.na"));
     assert_eq!(store.recipient("nobody@example.com").await, None);
 
-    let deletion = directory.delete_user(anna).await.unwrap();
+    let deletion = directory.delete_user(anna, None).await.unwrap();
     assert_eq!(deletion.addresses, 1);
     assert!(directory.find_user(anna).await.unwrap().is_none());
     assert_eq!(store.recipient("anna@example.com").await, None);

@@ -1,18 +1,17 @@
 //! Users: create, find, list, change, delete.
 
 use super::Directory;
-use crate::auth::allowance::{Allowances, Counter};
 use crate::auth::name::{new_username, normal_address, username_lookup_form};
 use crate::auth::password::is_supported;
 use crate::mailstore::deferred::Work;
 use crate::model::error::{Error, Result};
-use crate::model::id::{ObjectId, UserId};
+use crate::model::id::UserId;
 use crate::model::profile::{AddressEntry, Page, Profile, ProfileUpdate, UserNumber};
 use crate::model::user::User;
 use crate::storage::changes::{self, Doorbell};
 use crate::storage::field::new_id;
 use crate::storage::users::{NewUserRecord, PasswordUpdate, TempPassword, UserRecord};
-use crate::storage::{addresses, purges, tokens, transaction, users};
+use crate::storage::{addresses, transaction, users};
 use rand::RngExt as _;
 
 pub use crate::storage::users::UserFilter;
@@ -103,15 +102,6 @@ impl<T> Around<T> {
     }
 }
 
-/// A deletion that was accepted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Deletion {
-    /// The task that removes his mailboxes.
-    pub task: ObjectId,
-    /// Addresses that are free again.
-    pub addresses: u64,
-}
-
 impl Directory {
     /// Creates a user with his main address and default mailboxes.
     ///
@@ -146,7 +136,8 @@ impl Directory {
         };
         let entry = address.map(|address| AddressEntry {
             id: new_id(),
-            user: id,
+            user: Some(id),
+            forwarding: None,
             lookup: address.lookup_form(),
             address: address.to_string(),
             name: record.update.name.clone().unwrap_or_default(),
@@ -207,7 +198,7 @@ impl Directory {
             NewPassword::Plain(words) => self.passwords.hash(&words).await?,
             NewPassword::Hashed(hash) if is_supported(&hash) => hash,
             NewPassword::Hashed(_) => {
-                let reason = "this kind of hash is not known: argon2, bcrypt and pbkdf2 are";
+                let reason = "this kind of hash is not known";
                 return Err(Error::invalid("password", reason));
             }
         };
@@ -272,7 +263,7 @@ impl Directory {
     pub async fn update_user(
         &self,
         user: UserId,
-        update: ProfileUpdate,
+        mut update: ProfileUpdate,
         password: Option<NewPassword>,
     ) -> Result<()> {
         let now = self.clock.now_ms();
@@ -282,16 +273,17 @@ impl Directory {
         };
         let closes = update.suspended == Some(true) || update.disabled == Some(true);
         passwords.ends_tokens |= closes;
+        // certificates and a PGP key exclude each other: the later one wins
+        let keys = &mut update.encryption;
+        if keys.smime_certs.as_ref().is_some_and(|certificates| !certificates.is_empty()) {
+            keys.pub_key = Some(String::new());
+        }
         let ends = passwords.ends_tokens || update.disabled_scopes.is_some();
         users::update(&self.storage, user, &update, &passwords, now).await?;
         if update.numbers.iter().any(|number| number.0 == UserNumber::Retention) {
             self.mailstore.defer(user, Work::Restamp { mailbox: None }).await?;
         }
-        // `reference/http-api.md`: a new limit begins with nothing used
-        if update.numbers.iter().any(|(number, _)| *number == UserNumber::Pop3MaxDownload) {
-            let allowances = Allowances::new(self.storage.clone(), self.clock.clone());
-            allowances.reset(user, Counter::Pop3Download).await?;
-        }
+        self.reset_windows(user, &update.numbers).await?;
         if ends {
             self.ring_sessions(user).await;
         }
@@ -342,52 +334,6 @@ impl Directory {
             users::recount(&self.storage, session, user).await
         })
         .await
-    }
-
-    /// Deletes a user: he and his addresses are gone at once, his mailboxes a little later.
-    ///
-    /// An unknown user is a success without addresses, so that the call can be repeated.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn delete_user(&self, user: UserId) -> Result<Deletion> {
-        let (task, now) = (new_id(), self.clock.now_ms());
-        let addresses = transaction::run!(&self.storage, async |session| {
-            users::delete(&self.storage, session, user).await?;
-            purges::insert(&self.storage, session, task, user, now).await?;
-            addresses::delete_of_user(&self.storage, session, user).await
-        })
-        .await?;
-        self.ring_sessions(user).await;
-        tracing::info!(user.id = %user, "user deleted");
-        let directory = self.clone();
-        self.mailstore.tasks().spawn("purge", async move {
-            directory.purge(task, user).await;
-        });
-        Ok(Deletion { task, addresses })
-    }
-
-    /// Removes what deleted users left behind when a node stopped in between; for the start of a
-    /// node.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn finish_purges(&self) -> Result<()> {
-        for (task, user) in purges::list(&self.storage).await? {
-            self.purge(task, user).await;
-        }
-        Ok(())
-    }
-
-    async fn purge(&self, task: ObjectId, user: UserId) {
-        let done = async {
-            tokens::delete_of_user(&self.storage, user).await?;
-            self.mailstore.delete_user_data(user).await?;
-            purges::delete(&self.storage, task).await
-        };
-        if let Err(error) = done.await {
-            tracing::warn!(user.id = %user, %error, "a purge has to be repeated at the next start");
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::mailstore::Mailstore;
 use crate::model::error::Result;
-use crate::model::limits::ARCHIVE_MS;
+use crate::model::setting::Setting;
 use crate::tasks::Tasks;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
@@ -54,7 +54,7 @@ const JOBS: &[Job] = &[
     Job { name: "expire", period: Duration::from_secs(60), step: expire },
     Job { name: "purge-archive", period: Duration::from_secs(600), step: purge_archive },
     Job { name: "garbage", period: Duration::from_secs(900), step: collect_garbage },
-    Job { name: "purge-users", period: Duration::from_secs(300), step: purge_users },
+    Job { name: "purge-users", period: Duration::from_secs(60), step: purge_users },
 ];
 
 fn deliver_due(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
@@ -84,7 +84,10 @@ fn expire(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
 }
 
 fn purge_archive(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
-    Box::pin(ctx.mailstore.purge_some(ARCHIVE_MS))
+    Box::pin(async {
+        let kept_ms = ctx.directory.find_number(Setting::ArchiveTime).await?;
+        ctx.mailstore.purge_some(kept_ms).await
+    })
 }
 
 fn collect_garbage(ctx: &Context) -> BoxFuture<'_, Result<u64>> {

@@ -8,6 +8,7 @@ use crate::model::id::{MailboxId, UserId};
 use crate::model::limits::MAILBOXES_MAX;
 use crate::model::mailbox::{Mailbox, MailboxCounts, MailboxName, SpecialUse};
 use crate::model::rights::Acl;
+use crate::model::setting::Setting;
 use crate::model::uid::{UidSet, UidValidity};
 use crate::storage::archive::{self, Purge};
 use crate::storage::changes::{self, Change, Kind};
@@ -16,7 +17,8 @@ use crate::storage::field::new_id;
 use crate::storage::mailboxes::{self, Settings};
 use crate::storage::transaction;
 use crate::storage::{
-    contents, deferred, mailbox_counters, metadata, shares, subscriptions, threads, url_keys, usage,
+    contents, deferred, mailbox_counters, metadata, settings, shares, subscriptions, threads,
+    url_keys, usage,
 };
 
 /// Messages removed by one transaction when their mailbox is gone already.
@@ -164,8 +166,9 @@ impl Mailstore {
         acl: &Acl,
     ) -> Result<Vec<Mailbox>> {
         let count = mailboxes::count(self.storage(), user).await?;
-        if count + new.len() as u64 > MAILBOXES_MAX as u64 {
-            return Err(Error::LimitReached { limit: format!("{MAILBOXES_MAX} mailboxes") });
+        let max = settings::find_number(self.storage(), Setting::MaxMailboxes).await?;
+        if count + new.len() as u64 > max {
+            return Err(Error::LimitReached { limit: format!("{max} mailboxes") });
         }
         let now_ms = self.clock().now_ms();
         let wanted = u32::try_from(new.len()).unwrap_or(u32::MAX);

@@ -1,6 +1,8 @@
 //! Users and addresses as those who manage them see them.
 
-use super::id::{AddressId, UserId};
+use super::forward::Forwarding;
+use super::id::{AddressId, ObjectId, UserId};
+use super::target::ForwardTarget;
 use super::user::User;
 
 /// A number kept with a user; 0 is the store's default (or "none").
@@ -103,6 +105,16 @@ pub struct Profile {
     pub internal_data: Option<String>,
     /// Submitted messages are stored in Sent.
     pub upload_sent_messages: bool,
+    /// He is complete.
+    pub is_activated: bool,
+    /// Second factors that are on: `totp`, `webauthn`, `custom`.
+    pub second_factors: Vec<String>,
+    /// Clients shall insist on a second factor.
+    pub requires_second_factor: bool,
+    /// Keys and wishes for encryption.
+    pub encryption: Encryption,
+    /// His messages shall be indexed; `None`: nobody said.
+    pub is_indexed: Option<bool>,
     /// Whether he has a password at all.
     pub has_password: bool,
     /// Whether a temporary password waits to be replaced.
@@ -133,6 +145,42 @@ pub struct ProfileUpdate {
     pub upload_sent_messages: Option<bool>,
     pub disabled: Option<bool>,
     pub suspended: Option<bool>,
+    pub requires_second_factor: Option<bool>,
+    pub is_indexed: Option<bool>,
+    pub targets: Option<Vec<ForwardTarget>>,
+    /// `Some(None)`: his mail goes to the recipients' own servers again.
+    pub relay: Option<Option<ForwardTarget>>,
+    pub encryption: EncryptionUpdate,
+    pub disables_second_factors: bool,
+}
+
+/// Keys and wishes for the encryption of a user's mail.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Encryption {
+    /// PGP key in armour; empty: none.
+    pub pub_key: String,
+    /// S/MIME certificates, PEM.
+    pub smime_certs: Vec<String>,
+    /// `AES-CBC` or `AES-GCM`.
+    pub smime_cipher: Option<String>,
+    /// `PKCS#1 v1.5` or `OAEP`.
+    pub smime_key_transport: Option<String>,
+    /// Stored messages shall be encrypted.
+    pub messages: bool,
+    /// Forwarded messages shall be encrypted.
+    pub forwarded: bool,
+}
+
+/// What is changed of [`Encryption`]; `None` leaves it.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "as in Encryption")]
+pub struct EncryptionUpdate {
+    pub pub_key: Option<String>,
+    pub smime_certs: Option<Vec<String>>,
+    pub smime_cipher: Option<String>,
+    pub smime_key_transport: Option<String>,
+    pub messages: Option<bool>,
+    pub forwarded: Option<bool>,
 }
 
 /// An address and whose it is.
@@ -140,8 +188,10 @@ pub struct ProfileUpdate {
 pub struct AddressEntry {
     /// Identifier.
     pub id: AddressId,
-    /// Whose mail it receives.
-    pub user: UserId,
+    /// Whose mail it receives; `None`: nobody's, it only forwards.
+    pub user: Option<UserId>,
+    /// Where what comes goes on to; only without a user.
+    pub forwarding: Option<Forwarding>,
     /// The address as given, or a pattern with one `*`.
     pub address: String,
     /// Its lookup form.
@@ -166,6 +216,44 @@ pub struct AddressUpdate {
     pub tags: Option<Vec<String>>,
     pub meta_data: Option<String>,
     pub internal_data: Option<String>,
+    pub forwarding: Option<Forwarding>,
+}
+
+/// A domain that stands for another one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DomainAlias {
+    /// Identifier.
+    pub id: ObjectId,
+    /// The domain that stands for the other.
+    pub alias: String,
+    /// The domain whose addresses it has.
+    pub domain: String,
+    /// When it was created, milliseconds since 1970.
+    pub created_ms: i64,
+}
+
+/// What a list says of a sender's domain.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum DomainAction {
+    /// Not spam.
+    Allow,
+    /// Spam.
+    Block,
+}
+
+impl DomainAction {
+    /// Its name in documents and in the HTTP API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Block => "block",
+        }
+    }
+
+    /// The action of a name.
+    pub fn of(name: &str) -> Option<Self> {
+        [Self::Allow, Self::Block].into_iter().find(|action| action.name() == name)
+    }
 }
 
 /// Rows of one page and what lies around it.

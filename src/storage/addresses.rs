@@ -1,22 +1,27 @@
-//! Addresses of users.
+//! Addresses of users, and addresses that only forward.
 //!
 //! | field | type | meaning |
 //! |---|---|---|
 //! | `_id` | id | the address |
-//! | `user` | id | whose mail it receives |
+//! | `user` | id, absent | whose mail it receives; absent: it only forwards |
 //! | `address` | text | as given; may be a pattern with one `*` |
 //! | `addrview` | text | lookup form: lowercase, no dots in the local part; unique |
 //! | `name` | text | for people |
 //! | `tags`, `tagsview` | list of text | as given; lowercase for filters |
 //! | `metaData`, `internalData` | text | JSON of the owner, of the operator |
+//! | `targets` | list of `{type, value}` | where to; only without `user` |
+//! | `forwards` | int64 | forwards in 24 hours, 0 is the default; only without `user` |
+//! | `autoreply` | `{status, name, subject, text, html, start, end, created}` | only without `user` |
+//! | `forwardedDisabled` | bool | nothing is forwarded; only without `user` |
 //! | `created` | date | |
 //!
-//! Indexes: `{addrview}` unique, `{user}`. A few a person, 300 octets each. Written by `directory`.
+//! Indexes: `{addrview}` unique, `{user, addrview}`. A few a person, 300 octets each. Written by `directory`.
 
 use super::Storage;
 use super::error::exists;
-use super::field::{get_id, oid};
+use super::field::{get_id, id_of, oid};
 use super::listing::find_around;
+use super::record::forward;
 use super::users::lowercase;
 use crate::model::error::{Error, Result};
 use crate::model::id::{AddressId, UserId};
@@ -25,13 +30,14 @@ use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt as _;
 use mongodb::ClientSession;
 
-fn read(document: &Document) -> Result<AddressEntry> {
+pub(super) fn read(document: &Document) -> Result<AddressEntry> {
     let text = |key: &str| document.get_str(key).unwrap_or_default().to_owned();
     let maybe = |key: &str| document.get_str(key).ok().map(str::to_owned);
     let tags = document.get_array("tags").map(Vec::as_slice).unwrap_or_default();
     Ok(AddressEntry {
         id: get_id(document, "_id")?,
-        user: get_id(document, "user")?,
+        user: document.get_object_id("user").ok().map(id_of),
+        forwarding: forward::read(document),
         address: text("address"),
         lookup: text("addrview"),
         name: text("name"),
@@ -40,6 +46,16 @@ fn read(document: &Document) -> Result<AddressEntry> {
         internal_data: maybe("internalData"),
         created_ms: document.get_datetime("created").map_or(0, |date| date.timestamp_millis()),
     })
+}
+
+/// An entry as its owner has it: of this user, or of none.
+fn owned(entry: &AddressEntry) -> Document {
+    let mut filter = doc! { "_id": oid(entry.id) };
+    match entry.user {
+        Some(user) => filter.insert("user", oid(user)),
+        None => filter.insert("user", doc! { "$exists": false }),
+    };
+    filter
 }
 
 /// Inserts an address inside a transaction.
@@ -53,7 +69,6 @@ pub async fn insert(
 ) -> Result<()> {
     let mut document = doc! {
         "_id": oid(entry.id),
-        "user": oid(entry.user),
         "address": &entry.address,
         "addrview": &entry.lookup,
         "name": &entry.name,
@@ -61,6 +76,12 @@ pub async fn insert(
         "tagsview": lowercase(&entry.tags),
         "created": DateTime::from_millis(entry.created_ms),
     };
+    if let Some(user) = entry.user {
+        document.insert("user", oid(user));
+    }
+    if let Some(forwarding) = &entry.forwarding {
+        document.extend(forward::fields(forwarding));
+    }
     for (key, value) in [("metaData", &entry.meta_data), ("internalData", &entry.internal_data)] {
         if let Some(value) = value {
             document.insert(key, value);
@@ -127,6 +148,8 @@ pub struct AddressFilter {
     pub tags: Vec<String>,
     /// All of these tags, lowercase.
     pub required_tags: Vec<String>,
+    /// A substring of a target of forwarding.
+    pub forward: Option<String>,
     /// Only those of this user.
     pub only: Option<UserId>,
 }
@@ -140,6 +163,10 @@ impl AddressFilter {
         if let Some(query) = &self.query {
             let pattern = super::regex::escape(query);
             filter.insert("address", doc! { "$regex": pattern, "$options": "i" });
+        }
+        if let Some(forward) = &self.forward {
+            let pattern = super::regex::escape(forward);
+            filter.insert("targets.value", doc! { "$regex": pattern, "$options": "i" });
         }
         super::regex::add_tags(&mut filter, &self.tags, &self.required_tags);
         filter
@@ -201,12 +228,14 @@ pub async fn update(
         set.insert("address", address);
         set.insert("addrview", lookup);
     }
+    if let Some(forwarding) = &update.forwarding {
+        set.extend(forward::fields(forwarding));
+    }
     if set.is_empty() {
         return Ok(());
     }
-    let filter = doc! { "_id": oid(entry.id), "user": oid(entry.user) };
     let addresses = storage.addresses();
-    let updated = addresses.update_one(filter, doc! { "$set": set }).session(session).await;
+    let updated = addresses.update_one(owned(entry), doc! { "$set": set }).session(session).await;
     let updated = exists(updated.map_err(Error::from), "address")?;
     if updated.matched_count == 0 {
         return Err(Error::NotFound { what: "address" });
@@ -214,31 +243,15 @@ pub async fn update(
     Ok(())
 }
 
-/// Removes an address of a user; whether there was one.
+/// Removes an address as its owner has it; whether there was one.
 ///
 /// # Errors
 /// `Unavailable`.
 pub async fn delete(
     storage: &Storage,
     session: &mut ClientSession,
-    user: UserId,
-    address: AddressId,
+    entry: &AddressEntry,
 ) -> Result<bool> {
-    let filter = doc! { "_id": oid(address), "user": oid(user) };
-    let deleted = storage.addresses().delete_one(filter).session(session).await?;
+    let deleted = storage.addresses().delete_one(owned(entry)).session(session).await?;
     Ok(deleted.deleted_count > 0)
-}
-
-/// Removes all addresses of a user inside a transaction; how many.
-///
-/// # Errors
-/// `Unavailable`.
-pub async fn delete_of_user(
-    storage: &Storage,
-    session: &mut ClientSession,
-    user: UserId,
-) -> Result<u64> {
-    let filter = doc! { "user": oid(user) };
-    let deleted = storage.addresses().delete_many(filter).session(session).await?;
-    Ok(deleted.deleted_count)
 }

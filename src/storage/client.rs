@@ -2,6 +2,7 @@
 
 use crate::model::error::{Error, Result};
 use crate::storage::cache::Cache;
+use crate::storage::settings::Remembered;
 use bson::Document;
 use mongodb::options::{
     Acknowledgment, ClientOptions, ReadConcern, SelectionCriteria, WriteConcern,
@@ -28,6 +29,7 @@ struct Inner {
     client: Client,
     database: Database,
     cache: Cache,
+    settings: Remembered,
 }
 
 impl Storage {
@@ -55,7 +57,9 @@ impl Storage {
         let client = Client::with_options(options).map_err(bad)?;
         let database = client.database(database);
         let cache = Cache::new(CACHE_OCTETS);
-        let storage = Self { inner: Arc::new(Inner { client, database, cache }) };
+        let storage = Self {
+            inner: Arc::new(Inner { client, database, cache, settings: Remembered::default() }),
+        };
         super::indexes::create(&storage).await?;
         super::migrations::run(&storage).await?;
         Ok(storage)
@@ -105,6 +109,10 @@ impl Storage {
 
     pub(super) fn cache(&self) -> &Cache {
         &self.inner.cache
+    }
+
+    pub(super) fn remembered_settings(&self) -> &Remembered {
+        &self.inner.settings
     }
 }
 

@@ -37,6 +37,28 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "users", keys: &[("unameview", 1)], unique: true, ..PLAIN },
     Index { collection: "addresses", keys: &[("addrview", 1)], unique: true, ..PLAIN },
     Index { collection: "addresses", keys: &[("user", 1), ("addrview", 1)], ..PLAIN },
+    Index { collection: "domain_aliases", keys: &[("alias", 1)], unique: true, ..PLAIN },
+    Index { collection: "domain_aliases", keys: &[("domain", 1)], ..PLAIN },
+    Index {
+        collection: "domain_access",
+        keys: &[("tagview", 1), ("domain", 1)],
+        unique: true,
+        ..PLAIN
+    },
+    Index { collection: "deleted_users", keys: &[("due", 1)], ..PLAIN },
+    Index { collection: "auth_log", keys: &[("user", 1), ("_id", -1)], ..PLAIN },
+    Index {
+        collection: "auth_log",
+        keys: &[("user", 1), ("key", 1), ("bucket", 1)],
+        unique: true,
+        ..PLAIN
+    },
+    Index { collection: "auth_log", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
+    Index { collection: "app_passwords", keys: &[("user", 1), ("selector", 1)], ..PLAIN },
+    Index { collection: "app_passwords", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
+    Index { collection: "pending_logins", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
+    Index { collection: "pending_logins", keys: &[("user", 1)], ..PLAIN },
+    Index { collection: "acme_challenges", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "tokens", keys: &[("user", 1)], ..PLAIN },
     Index { collection: "tokens", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "limits", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },

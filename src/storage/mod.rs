@@ -7,10 +7,13 @@
 //! `session`
 //! argument works inside a transaction of `transaction::run!`.
 
+pub mod acme_challenges;
 pub mod addresses;
+pub mod app_passwords;
 pub mod archive;
 pub mod attachments;
 pub mod audits;
+pub mod auth_log;
 pub mod autoreplies;
 mod cache;
 pub mod certificates;
@@ -23,6 +26,9 @@ pub mod content_range;
 pub mod contents;
 pub mod deferred;
 pub mod dkim_keys;
+pub mod deleted_users;
+pub mod domain_access;
+pub mod domain_aliases;
 pub mod error;
 pub mod field;
 pub mod filters;
@@ -40,13 +46,14 @@ pub mod messages;
 pub mod metadata;
 pub mod migrations;
 pub mod page;
-pub mod purges;
+pub mod pending_logins;
 pub mod queue;
 pub mod rate_limits;
 pub mod record;
 pub mod regex;
 pub mod retention;
 pub mod secrets;
+pub mod settings;
 pub mod shares;
 pub mod subscriptions;
 pub mod target;
@@ -55,6 +62,7 @@ pub mod tokens;
 pub mod transaction;
 pub mod url_keys;
 pub mod usage;
+pub mod user_factors;
 pub mod usernames;
 pub mod users;
 pub mod watch;

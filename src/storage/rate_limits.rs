@@ -2,7 +2,7 @@
 //!
 //! | field | type | meaning |
 //! |---|---|---|
-//! | `_id` | text | what is counted: `auth:<name>` |
+//! | `_id` | text | what is counted: `auth:<name>`, and the keys of `model::window` |
 //! | `n` | int64 | how often |
 //! | `expires` | date | TTL: end of the window, set by the first count |
 //!
@@ -11,7 +11,9 @@
 use super::Storage;
 use super::error::is_duplicate;
 use super::field::{get_count, int};
+use super::settings;
 use crate::model::error::{Error, Result};
+use crate::model::window::{Window, WindowUse};
 use bson::{DateTime, Document, doc};
 use mongodb::Collection;
 
@@ -49,7 +51,7 @@ pub async fn count(storage: &Storage, key: &str, now_ms: i64, window_ms: i64) ->
     add(storage, key, 1, now_ms, window_ms).await
 }
 
-/// Counts so many at once, as [`count`] does.
+/// Counts so many; a window that has ended begins anew. One round trip.
 ///
 /// # Errors
 /// `Unavailable`.
@@ -60,9 +62,9 @@ pub async fn add(
     now_ms: i64,
     window_ms: i64,
 ) -> Result<()> {
-    let amount = int(amount);
     let now = DateTime::from_millis(now_ms);
     let end = DateTime::from_millis(now_ms.saturating_add(window_ms));
+    let amount = int(amount);
     // One pipeline, so that a window ends and begins in one step
     let is_open = doc! { "$gt": ["$expires", now] };
     let update = vec![doc! { "$set": {
@@ -141,6 +143,31 @@ pub async fn is_first(storage: &Storage, key: &str, now_ms: i64, window_ms: i64)
         Err(Error::Throttled { .. }) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// How much of a window is used, of a user or address whose own limit is this (0: the default).
+/// One round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn find_window(
+    storage: &Storage,
+    window: Window,
+    id: impl std::fmt::Display,
+    own_limit: u64,
+    now_ms: i64,
+) -> Result<WindowUse> {
+    let allowed = match (own_limit, window.default_limit()) {
+        (0, Ok(setting)) => settings::find_number(storage, setting).await?,
+        (0, Err(number)) => number,
+        (limit, _) => limit,
+    };
+    let counted = find(storage, &window.key(id), now_ms).await?;
+    let ttl_s = counted.map(|counted| {
+        let left = counted.expires_ms.saturating_sub(now_ms).max(0);
+        u64::try_from(left).unwrap_or(0).div_ceil(1000)
+    });
+    Ok(WindowUse { allowed, used: counted.map_or(0, |counted| counted.count), ttl_s })
 }
 
 /// Forgets a key.

@@ -3,11 +3,11 @@
 //! | field | type | meaning |
 //! |---|---|---|
 //! | `_id` | text | SHA-256 of the token, hex: the token itself is nowhere |
-//! | `user` | id, absent for root | whose token it is |
-//! | `role` | text | `user` or `root` |
+//! | `user` | id, absent for operators | whose token it is |
+//! | `role` | text | `user`, or the role of an operator |
 //! | `auth_version` | int64 | the user's `authVersion` when it was issued; the token fails once that grew |
 //! | `created` | date | for the longest life |
-//! | `expires` | date | TTL; moved on while it is used, at most once an hour |
+//! | `expires` | date, absent for operators | TTL; moved on while it is used, at most once an hour |
 //!
 //! Written by `auth::token`. One per login over the API: expect up to a few per user, 200 octets
 //! each.
@@ -16,6 +16,7 @@ use super::field::{id_of, oid};
 use super::{Storage, error::unreadable};
 use crate::model::error::Result;
 use crate::model::id::UserId;
+use crate::model::principal::Role;
 use bson::{DateTime, doc};
 
 /// A stored token.
@@ -23,14 +24,16 @@ use bson::{DateTime, doc};
 pub struct TokenRecord {
     /// SHA-256 of the token, hex.
     pub digest: String,
-    /// Whose it is; `None` for root.
+    /// Whose it is; `None` for operators.
     pub user: Option<UserId>,
+    /// What it may do.
+    pub role: Role,
     /// The user's generation of tokens.
     pub auth_version: i64,
     /// When it was issued, milliseconds since 1970.
     pub created_ms: i64,
-    /// When it ends, milliseconds since 1970.
-    pub expires_ms: i64,
+    /// When it ends, milliseconds since 1970; `None`: never.
+    pub expires_ms: Option<i64>,
 }
 
 /// Stores a token: one round trip.
@@ -40,11 +43,13 @@ pub struct TokenRecord {
 pub async fn insert(storage: &Storage, token: &TokenRecord) -> Result<()> {
     let mut document = doc! {
         "_id": &token.digest,
-        "role": if token.user.is_some() { "user" } else { "root" },
+        "role": token.role.name(),
         "auth_version": token.auth_version,
         "created": DateTime::from_millis(token.created_ms),
-        "expires": DateTime::from_millis(token.expires_ms),
     };
+    if let Some(expires_ms) = token.expires_ms {
+        document.insert("expires", DateTime::from_millis(expires_ms));
+    }
     if let Some(user) = token.user {
         document.insert("user", oid(user));
     }
@@ -61,16 +66,15 @@ pub async fn find(storage: &Storage, digest: &str) -> Result<Option<TokenRecord>
         return Ok(None);
     };
     let broken = |_| unreadable("a token");
-    let user = match document.get_str("role").map_err(broken)? {
-        "root" => None,
-        _ => Some(id_of(document.get_object_id("user").map_err(broken)?)),
-    };
+    let role = document.get_str("role").map_err(broken)?;
+    let role = Role::of(role).ok_or_else(|| unreadable("a token's role"))?;
     Ok(Some(TokenRecord {
         digest: digest.to_owned(),
-        user,
+        user: document.get_object_id("user").ok().map(id_of),
+        role,
         auth_version: document.get_i64("auth_version").map_err(broken)?,
         created_ms: document.get_datetime("created").map_err(broken)?.timestamp_millis(),
-        expires_ms: document.get_datetime("expires").map_err(broken)?.timestamp_millis(),
+        expires_ms: document.get_datetime("expires").ok().map(|date| date.timestamp_millis()),
     }))
 }
 
@@ -100,14 +104,5 @@ pub async fn renew(storage: &Storage, user: UserId, digest: &str, version: i64) 
 /// `Unavailable`.
 pub async fn delete(storage: &Storage, digest: &str) -> Result<()> {
     storage.tokens().delete_one(doc! { "_id": digest }).await?;
-    Ok(())
-}
-
-/// Forgets all tokens of a user.
-///
-/// # Errors
-/// `Unavailable`.
-pub async fn delete_of_user(storage: &Storage, user: UserId) -> Result<()> {
-    storage.tokens().delete_many(doc! { "user": oid(user) }).await?;
     Ok(())
 }

@@ -7,8 +7,10 @@
 
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
+use crate::model::setting::Setting;
 use crate::storage::Storage;
 use crate::storage::field::{get_count, oid};
+use crate::storage::settings;
 use bson::{Document, doc};
 use mongodb::ClientSession;
 use mongodb::options::ReturnDocument;
@@ -37,11 +39,12 @@ fn projection() -> Document {
     doc! { "storageUsed": 1, "quota": 1, "quotaMessages": 1, "retention": 1 }
 }
 
-fn usage_of(record: &Document) -> Usage {
+/// `default`: octets of a user without a quota of his own, 0 is no limit.
+fn usage_of(record: &Document, default: u64) -> Usage {
     let limit = |field| Some(get_count(record, field)).filter(|limit| *limit > 0);
     Usage {
         used_octets: get_count(record, "storageUsed"),
-        quota_octets: limit("quota"),
+        quota_octets: limit("quota").or((default > 0).then_some(default)),
         quota_messages: limit("quotaMessages"),
         retention_ms: get_count(record, "retention"),
     }
@@ -59,6 +62,8 @@ pub async fn add(
     user: UserId,
     octets: i64,
 ) -> Result<Option<Usage>> {
+    // mostly from memory (`storage/settings.rs`), so it costs no round trip
+    let default = settings::find_number(storage, Setting::MaxStorage).await?;
     let after = storage
         .users()
         .find_one_and_update(doc! { "_id": oid(user) }, doc! { "$inc": { "storageUsed": octets } })
@@ -66,7 +71,7 @@ pub async fn add(
         .return_document(ReturnDocument::After)
         .session(session)
         .await?;
-    Ok(after.as_ref().map(usage_of))
+    Ok(after.as_ref().map(|record| usage_of(record, default)))
 }
 
 /// What a user uses and may use. One round trip.
@@ -76,7 +81,8 @@ pub async fn add(
 pub async fn find(storage: &Storage, user: UserId) -> Result<Option<Usage>> {
     let users = storage.users();
     let record = users.find_one(doc! { "_id": oid(user) }).projection(projection()).await?;
-    Ok(record.as_ref().map(usage_of))
+    let default = settings::find_number(storage, Setting::MaxStorage).await?;
+    Ok(record.as_ref().map(|record| usage_of(record, default)))
 }
 
 /// Milliseconds a user's messages are kept, read inside a transaction; 0: for ever. One round trip.

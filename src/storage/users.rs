@@ -11,7 +11,7 @@
 //! | `passwordChange` | date | when it was last set |
 //! | `authVersion` | int64 | grows with every change that ends tokens and sessions |
 //! | `sessionVersion`, `logoutReason` | int64, text | grows when sessions alone are ended; what they are told |
-//! | `quota`, `storageUsed` | int64, octets | 0 is no limit; `storageUsed` moves in `mailstore`'s transactions |
+//! | `quota`, `storageUsed` | int64, octets | 0 is `const:max:storage`; `storageUsed` moves with messages |
 //! | [`UserNumber`] names | int64 | limits; 0 is the default |
 //! | `tags`, `tagsview` | list of text | as given; lowercase for filters |
 //! | `fromWhitelist`, `disabledScopes` | list of text | |
@@ -19,6 +19,12 @@
 //! | `targets`, `mtaRelay` | list of, one `{type, value}` | forwarding; outgoing relay ([`super::target`]) |
 //! | `autoreply` | bool | written with the autoreply |
 //! | `auditedUntil` | date | end of the last audit of his mail |
+//! | `enabled2fa` | list of text | `totp`, `custom` |
+//! | `seed`, `pendingSeed`, `pendingSeedChanged` | text, text, date | secrets of one-time codes |
+//! | `require2faEnabled` | bool | shown to clients, which insist on a second factor |
+//! | `pubKey`, `smimeCerts`, `smimeCipher`, `smimeKeyTransport` | text | keys for encryption |
+//! | `encryptMessages`, `encryptForwarded`, `indexing` | bool | wishes; stored and shown |
+//! | `oldPasswords` | list of `{date, hash}` | the last ten |
 //! | `disabled`, `suspended`, `activated` | bool | may not receive or log in; may not log in; complete |
 //! | `created` | date | |
 //!
@@ -27,213 +33,21 @@
 
 use super::Storage;
 use super::error::exists;
-use super::field::{get_count, get_id, get_int, int, oid};
+use super::field::{get_count, int, oid};
 use super::listing::find_around;
-use super::target::{get_target, get_targets};
+use super::record::user::{fields, read, temp_document};
+use super::settings;
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
-use crate::model::profile::{Profile, ProfileUpdate, UserNumber};
-use crate::model::user::{User, UserRules};
+use crate::model::profile::{ProfileUpdate, UserNumber};
+use crate::model::setting::Setting;
 use bson::{Bson, DateTime, Document, doc};
 use mongodb::ClientSession;
 
-/// A password that works for a day beside the real one.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TempPassword {
-    /// Hash.
-    pub hash: String,
-    /// Does not work before, milliseconds since 1970.
-    pub valid_after_ms: i64,
-    /// When it was made, milliseconds since 1970.
-    pub created_ms: i64,
-}
+pub use super::record::user::{NewUserRecord, PasswordUpdate, TempPassword, UserRecord, lowercase};
 
-/// A user with his secrets.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct UserRecord {
-    /// Everything else.
-    pub profile: Profile,
-    /// Hash; empty: none.
-    pub password: String,
-    /// A second password.
-    pub temp_password: Option<TempPassword>,
-    /// Generation of tokens.
-    pub auth_version: i64,
-    /// May not receive or log in.
-    pub disabled: bool,
-    /// May not log in.
-    pub suspended: bool,
-    /// Why his sessions were ended the last time, for them; may be empty.
-    pub logout_reason: String,
-}
-
-/// A user to insert.
-#[derive(Clone, Debug)]
-pub struct NewUserRecord {
-    /// Identifier.
-    pub id: UserId,
-    /// Login name.
-    pub username: String,
-    /// Its lookup form.
-    pub unameview: String,
-    /// Main address, may be empty.
-    pub address: String,
-    /// What was set.
-    pub update: ProfileUpdate,
-    /// Passwords.
-    pub passwords: PasswordUpdate,
-    /// Now.
-    pub created_ms: i64,
-}
-
-/// A change of passwords; `None` leaves them.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct PasswordUpdate {
-    /// A new hash, or empty for none. Ends the temporary one, and all tokens.
-    pub password: Option<String>,
-    /// A temporary one beside it.
-    pub temp_password: Option<TempPassword>,
-    /// Tokens fail from now on.
-    pub ends_tokens: bool,
-}
-
-fn texts(document: &Document, key: &str) -> Vec<String> {
-    let Ok(items) = document.get_array(key) else { return Vec::new() };
-    items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
-}
-
-fn text(document: &Document, key: &str) -> String {
-    document.get_str(key).unwrap_or_default().to_owned()
-}
-
-fn flag(document: &Document, key: &str) -> bool {
-    document.get_bool(key).unwrap_or(false)
-}
-
-fn millis(document: &Document, key: &str) -> i64 {
-    document.get_datetime(key).map_or(0, |date| date.timestamp_millis())
-}
-
-fn read(document: &Document) -> Result<UserRecord> {
-    let number = |number: UserNumber| {
-        let is_set = document.contains_key(number.name());
-        let value = get_count(document, number.name());
-        (number, if is_set { value } else { number.default_value() })
-    };
-    let temp_password = document.get_document("tempPassword").ok().map(|temp| TempPassword {
-        hash: text(temp, "password"),
-        valid_after_ms: millis(temp, "validAfter"),
-        created_ms: millis(temp, "created"),
-    });
-    let (disabled, suspended) = (flag(document, "disabled"), flag(document, "suspended"));
-    let user = User {
-        id: get_id(document, "_id")?,
-        username: text(document, "username"),
-        address: text(document, "address"),
-        quota_octets: Some(get_count(document, "quota")).filter(|octets| *octets > 0),
-        used_octets: get_count(document, "storageUsed"),
-        disabled,
-        suspended,
-        session_epoch: get_int(document, "authVersion") + get_int(document, "sessionVersion"),
-        rules: read_rules(document),
-    };
-    let password = text(document, "password");
-    let profile = Profile {
-        user,
-        name: text(document, "name"),
-        language: document.get_str("language").ok().map(str::to_owned),
-        numbers: UserNumber::EVERY.map(number).to_vec(),
-        tags: texts(document, "tags"),
-        from_whitelist: texts(document, "fromWhitelist"),
-        disabled_scopes: texts(document, "disabledScopes"),
-        meta_data: document.get_str("metaData").ok().map(str::to_owned),
-        internal_data: document.get_str("internalData").ok().map(str::to_owned),
-        upload_sent_messages: flag(document, "uploadSentMessages"),
-        has_password: !password.is_empty(),
-        requires_password_change: temp_password.is_some(),
-        created_ms: millis(document, "created"),
-    };
-    let auth_version = get_int(document, "authVersion");
-    Ok(UserRecord {
-        profile,
-        password,
-        temp_password,
-        auth_version,
-        disabled,
-        suspended,
-        logout_reason: text(document, "logoutReason"),
-    })
-}
-
-fn read_rules(document: &Document) -> UserRules {
-    let value = |number: UserNumber| match document.contains_key(number.name()) {
-        true => get_count(document, number.name()),
-        false => number.default_value(),
-    };
-    UserRules {
-        spam_level: value(UserNumber::SpamLevel),
-        tags: texts(document, "tagsview"),
-        targets: get_targets(document, "targets"),
-        relay: document.get_document("mtaRelay").ok().and_then(get_target),
-        has_autoreply: flag(document, "autoreply"),
-        forwards_max: value(UserNumber::Forwards),
-        recipients_max: value(UserNumber::Recipients),
-        audited_until_ms: millis(document, "auditedUntil"),
-    }
-}
-
-/// The fields that an update sets.
-fn fields(update: &ProfileUpdate) -> Document {
-    let mut set = Document::new();
-    for (name, value) in [
-        ("name", &update.name),
-        ("language", &update.language),
-        ("metaData", &update.meta_data),
-        ("internalData", &update.internal_data),
-    ] {
-        if let Some(value) = value {
-            set.insert(name, value);
-        }
-    }
-    for (number, value) in &update.numbers {
-        set.insert(number.name(), int(*value));
-    }
-    if let Some(tags) = &update.tags {
-        set.insert("tagsview", lowercase(tags));
-    }
-    for (name, value) in [
-        ("tags", &update.tags),
-        ("fromWhitelist", &update.from_whitelist),
-        ("disabledScopes", &update.disabled_scopes),
-    ] {
-        if let Some(value) = value {
-            set.insert(name, value.clone());
-        }
-    }
-    for (name, value) in [
-        ("uploadSentMessages", update.upload_sent_messages),
-        ("disabled", update.disabled),
-        ("suspended", update.suspended),
-    ] {
-        if let Some(value) = value {
-            set.insert(name, value);
-        }
-    }
-    set
-}
-
-/// Tags as filters compare them.
-pub fn lowercase(tags: &[String]) -> Vec<String> {
-    tags.iter().map(|tag| tag.to_lowercase()).collect()
-}
-
-fn temp_document(temp: &TempPassword) -> Document {
-    doc! {
-        "password": &temp.hash,
-        "validAfter": DateTime::from_millis(temp.valid_after_ms),
-        "created": DateTime::from_millis(temp.created_ms),
-    }
-}
+/// Former hashes that are kept.
+const OLD_PASSWORDS_MAX: i32 = 10;
 
 /// Which users a listing shows.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -244,6 +58,8 @@ pub struct UserFilter {
     pub tags: Vec<String>,
     /// All of these tags, lowercase.
     pub required_tags: Vec<String>,
+    /// A substring of a target of forwarding.
+    pub forward: Option<String>,
     /// Only this user.
     pub only: Option<UserId>,
 }
@@ -264,6 +80,10 @@ impl UserFilter {
                     doc! { "unameview": { "$regex": dotless } },
                 ],
             );
+        }
+        if let Some(forward) = &self.forward {
+            let pattern = super::regex::escape(forward);
+            filter.insert("targets.value", doc! { "$regex": pattern, "$options": "i" });
         }
         super::regex::add_tags(&mut filter, &self.tags, &self.required_tags);
         filter
@@ -309,7 +129,19 @@ pub async fn insert(
 /// `Unavailable`; `Internal` for a document that cannot be read.
 pub async fn find(storage: &Storage, user: UserId) -> Result<Option<UserRecord>> {
     let found = storage.users().find_one(doc! { "_id": oid(user) }).await?;
-    found.as_ref().map(read).transpose()
+    complete(storage, found).await
+}
+
+/// Reads a user; who has no quota of his own has the store's.
+async fn complete(storage: &Storage, found: Option<Document>) -> Result<Option<UserRecord>> {
+    let Some(document) = found else { return Ok(None) };
+    let mut record = read(&document)?;
+    let user = &mut record.profile.user;
+    if user.quota_octets.is_none() {
+        let default = settings::find_number(storage, Setting::MaxStorage).await?;
+        user.quota_octets = Some(default).filter(|octets| *octets > 0);
+    }
+    Ok(Some(record))
 }
 
 /// One user who has to exist.
@@ -326,7 +158,7 @@ pub async fn load(storage: &Storage, user: UserId) -> Result<UserRecord> {
 /// `Unavailable`; `Internal` for a document that cannot be read.
 pub async fn find_by_name(storage: &Storage, unameview: &str) -> Result<Option<UserRecord>> {
     let found = storage.users().find_one(doc! { "unameview": unameview }).await?;
-    found.as_ref().map(read).transpose()
+    complete(storage, found).await
 }
 
 /// Rows of a listing in order of identifiers, `after` or `before` one; at most `limit`.
@@ -355,7 +187,7 @@ pub async fn count(storage: &Storage, filter: &UserFilter) -> Result<u64> {
     Ok(storage.users().count_documents(filter.document()).await?)
 }
 
-/// Changes a user: one round trip.
+/// Changes a user: one round trip, two with a new password.
 ///
 /// # Errors
 /// `NotFound` user, `Unavailable`.
@@ -368,10 +200,23 @@ pub async fn update(
 ) -> Result<()> {
     let mut set = fields(update);
     let mut change = Document::new();
+    let mut unset = Document::new();
+    if update.disables_second_factors {
+        set.insert("enabled2fa", Vec::<String>::new());
+        unset.extend(doc! { "seed": 1, "pendingSeed": 1, "pendingSeedChanged": 1 });
+    }
     if let Some(hash) = &passwords.password {
+        let now = DateTime::from_millis(now_ms);
         set.insert("password", hash);
-        set.insert("passwordChange", DateTime::from_millis(now_ms));
-        change.insert("$unset", doc! { "tempPassword": 1 });
+        set.insert("passwordChange", now);
+        set.insert("passwordPwned", false);
+        unset.insert("tempPassword", 1);
+        let old = find(storage, user).await?.map(|record| record.password).unwrap_or_default();
+        if !old.is_empty() {
+            let each = vec![doc! { "date": now, "hash": old }];
+            let kept = doc! { "$each": each, "$slice": -OLD_PASSWORDS_MAX };
+            change.insert("$push", doc! { "oldPasswords": kept });
+        }
     } else if let Some(temp) = &passwords.temp_password {
         set.insert("tempPassword", temp_document(temp));
     }
@@ -381,6 +226,9 @@ pub async fn update(
     }
     if !set.is_empty() {
         change.insert("$set", set);
+    }
+    if !unset.is_empty() {
+        change.insert("$unset", unset);
     }
     if change.is_empty() {
         return load(storage, user).await.map(|_| ());
@@ -467,11 +315,11 @@ pub async fn end_sessions(storage: &Storage, user: UserId, reason: &str) -> Resu
     Ok(())
 }
 
-/// Removes a user inside a transaction; whether there was one.
+/// How many filters a user has.
 ///
 /// # Errors
 /// `Unavailable`.
-pub async fn delete(storage: &Storage, session: &mut ClientSession, user: UserId) -> Result<bool> {
-    let deleted = storage.users().delete_one(doc! { "_id": oid(user) }).session(session).await?;
-    Ok(deleted.deleted_count > 0)
+pub async fn count_filters(storage: &Storage, user: UserId) -> Result<u64> {
+    let filters = storage.collection::<Document>("filters");
+    Ok(filters.count_documents(doc! { "user": oid(user) }).await?)
 }

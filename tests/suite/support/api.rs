@@ -18,6 +18,18 @@ impl ApiClient {
         Self { address, token: token.map(str::to_owned) }
     }
 
+    /// Octets out, and all that comes back.
+    pub async fn exchange(&self, request: &[u8]) -> Vec<u8> {
+        let exchange = async {
+            let mut stream = TcpStream::connect(self.address).await.expect("connect to the API");
+            stream.write_all(request).await.expect("write");
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.expect("read");
+            answer
+        };
+        within("an HTTP answer", exchange).await
+    }
+
     /// A request; status and body octets.
     pub async fn raw(
         &self,
@@ -26,22 +38,14 @@ impl ApiClient {
         content_type: &str,
         body: &[u8],
     ) -> (u16, Vec<u8>) {
-        let exchange = async {
-            let mut stream = TcpStream::connect(self.address).await.expect("connect to the API");
-            let token = self.token.as_ref();
-            let token = token.map_or_else(String::new, |t| format!("X-Access-Token: {t}\r\n"));
-            let head = format!(
-                "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{token}Connection: close\r\n\
-                 Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
-                body.len()
-            );
-            stream.write_all(head.as_bytes()).await.expect("write");
-            stream.write_all(body).await.expect("write");
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).await.expect("read");
-            answer
-        };
-        let answer = within("an HTTP answer", exchange).await;
+        let token = self.token.as_ref();
+        let token = token.map_or_else(String::new, |t| format!("X-Access-Token: {t}\r\n"));
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{token}Connection: close\r\n\
+             Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let answer = self.exchange(&[head.as_bytes(), body].concat()).await;
         let end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a header") + 4;
         let head = String::from_utf8_lossy(&answer[..end]).into_owned();
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");

@@ -1,5 +1,15 @@
 //! The HTTP interface: its document, its doors for strangers, its journey.
 
+mod addresses;
+mod authentication;
+mod domains;
+mod mailboxes;
+mod messages;
+mod registry;
+mod rules;
+mod settings;
+mod users;
+
 use crate::support::api::ApiClient;
 use crate::support::store::TestStore;
 
