@@ -5,18 +5,19 @@
 
 pub mod access;
 pub mod acme;
+pub mod address_register;
 pub mod address_view;
 pub mod addresses;
-pub mod audits;
 pub mod app_passwords;
+pub mod audits;
 pub mod auth_log;
 pub mod authentication;
 pub mod autoreplies;
 pub mod body;
 pub mod certs;
 pub mod compose;
-pub mod dkim;
 pub mod cors;
+pub mod dkim;
 pub mod domain_access;
 pub mod domain_aliases;
 pub mod extract;

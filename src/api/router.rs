@@ -2,7 +2,11 @@
 
 use super::body::BodyBudget;
 use super::{
-    Context, acme, addresses, app_passwords, audits, auth_log, authentication, autoreplies, certs, cors, dkim, domain_access, domain_aliases, filters, forwarded_addresses, health, mailboxes, message_source, message_update, message_upload, messages, middleware, openapi, outbound, runtime_settings, second_factors, submit, user_deletion, user_maintenance, users, webhooks,
+    Context, acme, address_register, addresses, app_passwords, audits, auth_log, authentication,
+    autoreplies, certs, cors, dkim, domain_access, domain_aliases, filters, forwarded_addresses,
+    health, mailboxes, message_source, message_update, message_upload, messages, middleware,
+    openapi, outbound, runtime_settings, second_factors, submit, user_deletion, user_maintenance,
+    users, webhooks,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -38,6 +42,9 @@ fn users_and_addresses() -> OpenApiRouter<Context> {
         .routes(routes!(user_maintenance::reset_quota))
         .routes(routes!(addresses::list_all))
         .routes(routes!(addresses::resolve))
+        .routes(routes!(address_register::search))
+        .routes(routes!(address_register::update))
+        .routes(routes!(address_register::rename_domain))
         .routes(routes!(forwarded_addresses::create))
         .routes(routes!(
             forwarded_addresses::show,

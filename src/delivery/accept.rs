@@ -174,6 +174,9 @@ impl Delivery {
         if recipient.user.rules.has_autoreply && !plan.decision.is_spam() {
             self.autoreply(arrival, recipient).await?;
         }
+        if !plan.decision.is_spam() && !plan.decision.is_dropped {
+            self.note_sender(arrival, recipient.user.id);
+        }
         Ok(())
     }
 

@@ -18,6 +18,7 @@ mod forward;
 pub mod info;
 mod local;
 mod plan;
+mod register;
 pub mod send;
 pub mod submit;
 pub mod trace;

@@ -9,9 +9,10 @@ use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagSet};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::mailbox::{MailboxName, SpecialUse};
+use crate::model::profile::DomainAction;
 use crate::model::queue::QueueId;
 use crate::storage::field::new_id;
-use crate::storage::filters;
+use crate::storage::{domain_access, filters};
 use bytes::Bytes;
 
 /// Filters of one user that are evaluated.
@@ -33,19 +34,20 @@ pub(super) struct Plan {
 }
 
 impl Delivery {
-    /// Decides. Round trips, at the same time: filters and INBOX; then, if they are needed, lists
-    /// of domains or another mailbox.
+    /// Decides. Round trips, at the same time: filters, INBOX, and for users with tags the lists of
+    /// domains; then, if it is needed, another mailbox.
     pub(super) async fn plan(&self, arrival: &Arrival<'_>, recipient: &Recipient) -> Result<Plan> {
         let user = &recipient.user;
         let inbox = MailboxName::inbox();
-        let (filters, inbox) = tokio::try_join!(
+        let (filters, inbox, is_listed) = tokio::try_join!(
             filters::list_of_user(&self.storage, user.id, FILTERS_MAX),
             self.mailstore.find_mailbox_by_name(user.id, &inbox),
+            self.is_listed(&user.rules.tags, &arrival.traits.from_domain),
         )?;
         // A user without INBOX is being made or removed just now: the sender tries again.
         let inbox = inbox
             .ok_or(Error::Unavailable { reason: "the user has no INBOX yet", source: None })?;
-        let decision = decide(&user.rules, &filters, &arrival.traits, None);
+        let decision = decide(&user.rules, &filters, &arrival.traits, is_listed);
         let queue_id = (!decision.targets.is_empty()).then(new_id);
         let (transaction, now) = (arrival.transaction, arrival.now);
         let mut prefix = trace::prefix(transaction, &recipient.path, &self.hostname, now);
@@ -75,6 +77,16 @@ impl Delivery {
         };
         let target = Some(Target { user: user.id, mailbox, message });
         Ok(Plan { decision, target, mailbox: Some(mailbox), prefix, queue_id })
+    }
+
+    /// Whether the sender's domain is allowed (`true`) or blocked by the lists of a user's tags; a
+    /// block wins.
+    async fn is_listed(&self, tags: &[String], domain: &str) -> Result<Option<bool>> {
+        if tags.is_empty() || domain.is_empty() {
+            return Ok(None);
+        }
+        let found = domain_access::find(&self.storage, tags, domain).await?;
+        Ok(found.into_iter().max().map(|action| action == DomainAction::Allow))
     }
 
     /// The mailbox of a special use, if the user has one.

@@ -90,6 +90,7 @@ impl Delivery {
             rate_limits::take_back(&self.storage, &key, count).await?;
             return Err(error);
         }
+        self.note_recipients(user.id, &submission.recipients);
         tracing::info!(user.id = %user.id, queue.id = %queue_id, count, "message submitted");
         let copy = match &submission.copy {
             Some(copy) => Some(self.store_copy(&submission, copy, &prepared, queue_id).await),

@@ -3,13 +3,15 @@
 pub mod address;
 mod autoreply;
 pub mod certificate;
-pub mod dkim;
 pub mod deletion;
+pub mod dkim;
 pub mod domain;
 pub mod event;
 pub mod filter;
 pub mod forwarded;
 pub mod limits;
+pub mod register;
+pub mod rename;
 pub mod resolve;
 pub mod setting;
 pub mod user;

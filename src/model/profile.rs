@@ -219,6 +219,17 @@ pub struct AddressUpdate {
     pub forwarding: Option<Forwarding>,
 }
 
+/// Somebody a user has written to or heard from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contact {
+    /// Identifier.
+    pub id: ObjectId,
+    /// Name, may be empty.
+    pub name: String,
+    /// Address.
+    pub address: String,
+}
+
 /// A domain that stands for another one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DomainAlias {

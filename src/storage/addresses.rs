@@ -191,12 +191,16 @@ pub async fn list(
     documents.iter().map(read).collect()
 }
 
-/// How many addresses a filter shows.
+/// How many addresses a filter shows; without a filter the collection knows, and none is counted.
 ///
 /// # Errors
 /// `Unavailable`.
 pub async fn count(storage: &Storage, filter: &AddressFilter) -> Result<u64> {
-    Ok(storage.addresses().count_documents(filter.document()).await?)
+    let filter = filter.document();
+    if filter.is_empty() {
+        return Ok(storage.addresses().estimated_document_count().await?);
+    }
+    Ok(storage.addresses().count_documents(filter).await?)
 }
 
 /// Changes an address inside a transaction; `renamed` is the new address with its lookup form.
@@ -254,4 +258,23 @@ pub async fn delete(
 ) -> Result<bool> {
     let deleted = storage.addresses().delete_one(owned(entry)).session(session).await?;
     Ok(deleted.deleted_count > 0)
+}
+
+/// Addresses at a domain in order of lookup forms, behind one; at most `limit`. All addresses are
+/// looked through: for operators' rare work.
+///
+/// # Errors
+/// `Unavailable`; `Internal` for a document that cannot be read.
+pub async fn list_of_domain(
+    storage: &Storage,
+    domain: &str,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<AddressEntry>> {
+    let pattern = format!("@{}$", super::regex::escape(domain));
+    let filter = doc! { "addrview": { "$regex": pattern } };
+    let addresses = storage.addresses();
+    let after = after.map(Bson::from);
+    let documents = find_around(&addresses, filter, "addrview", after, None, limit).await?;
+    documents.iter().map(read).collect()
 }

@@ -126,6 +126,15 @@ async fn hot_queries_of_all_collections_scan_an_index() {
         ("leases", doc! { "_id": "pop3:a" }, doc! {}),
         ("messages", own.clone(), doc! { "idate": -1, "uid": -1 }),
         ("messages", own.clone(), doc! { "idate": 1, "uid": 1 }),
+        // logins, recipients, logs
+        ("addresses", doc! { "addrview": { "$in": ["a@x", "*@x"] } }, doc! {}),
+        ("addresses", doc! { "user": user }, doc! { "addrview": 1 }),
+        ("domain_aliases", doc! { "alias": "x" }, doc! {}),
+        ("domain_access", doc! { "tagview": { "$in": ["a"] }, "domain": "x" }, doc! {}),
+        ("app_passwords", doc! { "user": user, "selector": 3i64 }, doc! {}),
+        ("auth_log", doc! { "user": user }, doc! { "_id": -1 }),
+        ("address_register", doc! { "user": user, "disabled": false }, doc! { "updated": -1 }),
+        ("deleted_users", doc! { "due": { "$lte": bson::DateTime::now() } }, doc! { "due": 1 }),
     ];
     let collections =
         ["changes", "mailboxes", "subscriptions", "contents", "leases", "shares", "metadata"];

@@ -37,6 +37,8 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "users", keys: &[("unameview", 1)], unique: true, ..PLAIN },
     Index { collection: "addresses", keys: &[("addrview", 1)], unique: true, ..PLAIN },
     Index { collection: "addresses", keys: &[("user", 1), ("addrview", 1)], ..PLAIN },
+    Index { collection: "users", keys: &[("tagsview", 1), ("_id", 1)], ..PLAIN },
+    Index { collection: "addresses", keys: &[("tagsview", 1), ("addrview", 1)], ..PLAIN },
     Index { collection: "domain_aliases", keys: &[("alias", 1)], unique: true, ..PLAIN },
     Index { collection: "domain_aliases", keys: &[("domain", 1)], ..PLAIN },
     Index {
@@ -54,6 +56,13 @@ pub const INDEXES: &[Index] = &[
         ..PLAIN
     },
     Index { collection: "auth_log", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
+    Index {
+        collection: "address_register",
+        keys: &[("user", 1), ("addrview", 1)],
+        unique: true,
+        ..PLAIN
+    },
+    Index { collection: "address_register", keys: &[("user", 1), ("updated", -1)], ..PLAIN },
     Index { collection: "app_passwords", keys: &[("user", 1), ("selector", 1)], ..PLAIN },
     Index { collection: "app_passwords", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "pending_logins", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },

@@ -8,6 +8,7 @@
 //! argument works inside a transaction of `transaction::run!`.
 
 pub mod acme_challenges;
+pub mod address_register;
 pub mod addresses;
 pub mod app_passwords;
 pub mod archive;
@@ -25,8 +26,8 @@ mod compression;
 pub mod content_range;
 pub mod contents;
 pub mod deferred;
-pub mod dkim_keys;
 pub mod deleted_users;
+pub mod dkim_keys;
 pub mod domain_access;
 pub mod domain_aliases;
 pub mod error;

@@ -179,12 +179,16 @@ pub async fn list(
     documents.iter().map(read).collect()
 }
 
-/// How many users a filter shows.
+/// How many users a filter shows; without a filter the collection knows, and none is counted.
 ///
 /// # Errors
 /// `Unavailable`.
 pub async fn count(storage: &Storage, filter: &UserFilter) -> Result<u64> {
-    Ok(storage.users().count_documents(filter.document()).await?)
+    let filter = filter.document();
+    if filter.is_empty() {
+        return Ok(storage.users().estimated_document_count().await?);
+    }
+    Ok(storage.users().count_documents(filter).await?)
 }
 
 /// Changes a user: one round trip, two with a new password.
@@ -261,6 +265,22 @@ pub async fn set_address(
         return Err(Error::NotFound { what: "user" });
     }
     Ok(())
+}
+
+/// Renames the main address inside a transaction, if it is this one; whether it was.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn move_address(
+    storage: &Storage,
+    session: &mut ClientSession,
+    user: UserId,
+    before: &str,
+    after: &str,
+) -> Result<bool> {
+    let filter = doc! { "_id": oid(user), "address": before };
+    let set = doc! { "$set": { "address": after } };
+    Ok(storage.users().update_one(filter, set).session(session).await?.matched_count > 0)
 }
 
 /// Replaces a hash by a better one of the same password, unless the password was changed meanwhile.

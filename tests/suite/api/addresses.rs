@@ -18,6 +18,9 @@ pub const ROWS: &[Row] = &[
     row("showForwarded", "{}"),
     row("updateForwarded", r#"{"name":"X"}"#),
     row("deleteForwarded", "{}"),
+    row("searchContacts", r#"{"query":"x"}"#),
+    row("updateContact", r#"{"disabled":true}"#),
+    row("renameDomain", r#"{"oldDomain":"example.com","newDomain":"example.org"}"#),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,5 +128,34 @@ async fn labels_dots_and_wildcards_find_their_user() {
     }
     let (status, _) = api.get("/addresses/resolve/nobody@example.com").await;
     assert_eq!(status, 404);
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_domain_is_renamed_everywhere() {
+    let store = TestStore::start().await;
+    let api = store.api();
+    let anna = store.create_user("anna").await;
+    let alias = json!({ "alias": "alias.example", "domain": "example.com" });
+    api.post("/domainaliases", &alias).await;
+    let team = json!({ "address": "team@example.com", "targets": ["x@example.net"] });
+    api.post("/addresses/forwarded", &team).await;
+    let rename = json!({ "oldDomain": "Example.com", "newDomain": "example.org" });
+    let (status, answer) = api.put("/addresses/renameDomain", &rename).await;
+    assert_eq!(status, 200, "{answer}");
+    let counts = ["modifiedAddresses", "modifiedUsers", "modifiedDkim", "modifiedAliases"];
+    assert_eq!(counts.map(|name| answer[name].as_u64()), [Some(2), Some(1), Some(0), Some(1)]);
+    let (_, shown) = api.get(&format!("/users/{anna}")).await;
+    assert_eq!(shown["address"], "anna@example.org", "{shown}");
+    assert_eq!(api.get("/addresses/resolve/anna@example.org").await.0, 200);
+    assert_eq!(api.get("/addresses/resolve/anna@alias.example").await.0, 200);
+    assert_eq!(api.get("/addresses/resolve/anna@example.com").await.0, 404);
+    let (status, answer) = api.put("/addresses/renameDomain", &json!({})).await;
+    assert_eq!((status, &answer["code"]), (400, &json!("InputValidationError")), "{answer}");
+    let (_, answer) = api.get(&format!("/users/{anna}/addressregister?query=x")).await;
+    assert_eq!(answer["results"], json!([]), "{answer}");
+    let unknown = format!("/users/{anna}/addressregister/{}", "a".repeat(24));
+    let (status, answer) = api.put(&unknown, &json!({ "disabled": true })).await;
+    assert_eq!((status, &answer["success"]), (200, &json!(false)), "{answer}");
     store.stop().await;
 }

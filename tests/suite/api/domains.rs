@@ -85,3 +85,39 @@ async fn a_domain_is_on_one_list_of_a_tag() {
     assert_eq!((status, &answer["code"]), (400, &json!("InputValidationError")), "{answer}");
     store.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_of_a_blocked_domain_is_spam_for_users_with_the_tag() {
+    let store = TestStore::start().await;
+    let api = store.api();
+    let anna = store.create_user("anna").await;
+    store.create_user("berta").await;
+    api.put(&format!("/users/{anna}"), &json!({ "tags": ["Gold"] })).await;
+    let domain = json!({ "domain": "blocked.example" });
+    assert_eq!(api.post("/domainaccess/gold/block", &domain).await.0, 200);
+    let message = b"From: Eve <eve@blocked.example>\r\nTo: all\r\nSubject: x\r\n\r\nx\r\n";
+    let to = ["anna@example.com", "berta@example.com"];
+    let replies = store.lmtp().await.deliver(&to, message).await;
+    assert!(replies.iter().all(|reply| reply.starts_with("250")), "{replies:?}");
+    for (name, mailbox) in [("anna", "Junk"), ("berta", "INBOX")] {
+        let answer = store.imap(name).await.ok(&format!("SELECT {mailbox}")).await;
+        assert!(answer.find("1 EXISTS").is_some(), "{name} {:?}", answer.lines());
+    }
+    // who is no spam is remembered
+    let (_, users) = api.get("/users/resolve/berta").await;
+    let path = format!("/users/{}/addressregister?query=blocked", users["id"].as_str().unwrap());
+    let noted = crate::support::within("the register", async {
+        loop {
+            let (_, answer) = api.get(&path).await;
+            match answer["results"].as_array().unwrap().first() {
+                Some(row) => return row.clone(),
+                None => tokio::task::yield_now().await,
+            }
+        }
+    });
+    let noted = noted.await;
+    assert_eq!((&noted["name"], &noted["address"]), (&json!("Eve"), &json!("eve@blocked.example")));
+    let (_, answer) = api.get(&format!("/users/{anna}/addressregister?query=blocked")).await;
+    assert_eq!(answer["results"], json!([]), "{answer}");
+    store.stop().await;
+}

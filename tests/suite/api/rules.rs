@@ -1,5 +1,5 @@
-//! Filters, autoreplies, submission and webhooks: `tests/suite/rules.rs` walks them; here are
-//! their rows.
+//! Filters, autoreplies, submission, audits, keys, webhooks: `tests/suite/rules.rs` and
+//! `tests/suite/hooks.rs` walk them; here are their rows.
 
 use super::registry::{Row, row};
 
@@ -17,6 +17,19 @@ pub const ROWS: &[Row] = &[
     row("submitDraft", "{}"),
     row("forwardMessage", r#"{"addresses":["a@example.org"]}"#),
     row("deleteOutbound", "{}"),
+    row("createAudit", r#"{"user":"aaaaaaaaaaaaaaaaaaaaaaaa","expires":"2100-01-01"}"#),
+    row("showAudit", "{}"),
+    row("exportAudit", "{}"),
+    row("listCerts", "{}"),
+    row("updateCert", r#"{"servername":"a.example.com","acme":true}"#),
+    row("resolveCert", "{}"),
+    row("showCert", "{}"),
+    row("deleteCert", "{}"),
+    row("listDkimKeys", "{}"),
+    row("updateDkimKey", r#"{"domain":"example.com","selector":"x"}"#),
+    row("resolveDkimKey", "{}"),
+    row("showDkimKey", "{}"),
+    row("deleteDkimKey", "{}"),
     row("listWebhooks", "{}"),
     row("createWebhook", r#"{"type":["*"],"url":"https://example.org/"}"#),
     row("deleteWebhook", "{}"),
