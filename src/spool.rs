@@ -161,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn it_is_read_in_pieces() {
         let mut spool = Spool::new(&std::env::temp_dir(), u64::MAX);
-        let content: Vec<u8> = (0..MEMORY_OCTETS * 2 + 500).map(|i| (i % 253) as u8).collect();
+        let content: Vec<u8> = (0..=250).cycle().take(MEMORY_OCTETS * 2 + 500).collect();
         for piece in content.chunks(700_001) {
             spool.push(piece).await.unwrap();
         }

@@ -83,6 +83,8 @@ mod append_tests;
 #[cfg(test)]
 mod archive_tests;
 #[cfg(test)]
+mod replace_tests;
+#[cfg(test)]
 mod sharing_tests;
 #[cfg(test)]
 mod tests;

@@ -122,6 +122,7 @@ async fn hot_queries_of_all_collections_scan_an_index() {
             doc! { "user": user, "mailbox": { "$in": [user] }, "entry": { "$in": ["a"] } },
             doc! {},
         ),
+        ("url_keys", own.clone(), doc! {}),
         ("contents", doc! { "_id": { "$in": ["a", "b"] } }, doc! {}),
         ("leases", doc! { "_id": "pop3:a" }, doc! {}),
         ("messages", own.clone(), doc! { "idate": -1, "uid": -1 }),

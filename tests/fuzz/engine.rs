@@ -36,7 +36,8 @@ fn from_environment(name: &str) -> Option<u64> {
 pub fn run(name: &str, seeds: &[Vec<u8>], target: fn(&[u8])) {
     assert!(!seeds.is_empty(), "{name}: no seeds");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let seed = from_environment("EIDER_FUZZ_SEED").unwrap_or(now.as_nanos() as u64 | 1);
+    let seed = from_environment("EIDER_FUZZ_SEED")
+        .unwrap_or(u64::from(now.subsec_nanos()) ^ now.as_secs() << 20);
     let seconds = Duration::from_secs(from_environment("EIDER_FUZZ_SECONDS").unwrap_or(2));
     let mut random = Random::new(seed);
     let started = Instant::now();
@@ -49,7 +50,7 @@ pub fn run(name: &str, seeds: &[Vec<u8>], target: fn(&[u8])) {
         attempt(name, seed, &input, target);
         inputs += 1;
     }
-    println!("{name}: {inputs} inputs, seed {seed}");
+    eprintln!("{name}: {inputs} inputs, seed {seed}");
 }
 
 fn attempt(name: &str, seed: u64, input: &[u8], target: fn(&[u8])) {

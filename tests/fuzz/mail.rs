@@ -6,7 +6,7 @@ use eider::codec::mime::{skeleton, structure, text, tree};
 use eider::codec::pop3;
 use eider::codec::smtp::command;
 use eider::codec::smtp::data::{self, DataDecoder};
-use eider::model::structure::Part;
+use eider::model::structure::{ByteRange, Part};
 
 /// Every line is read or refused, with or without its line end.
 pub fn smtp_commands(input: &[u8]) {
@@ -100,12 +100,12 @@ fn sections(input: &[u8], root: &Part, path: &mut Vec<u32>, left: &mut u32) {
         if let Some(located) = locate(root, &section) {
             assert!(located.range.start <= located.range.end);
             assert!(located.range.end <= input.len() as u64);
-            let (start, end) = (located.range.start as usize, located.range.end as usize);
-            let _ = select_fields(&input[start..end], &["Subject".to_owned()], true);
+            let header = of(input, located.range);
+            let _ = select_fields(header, &["Subject".to_owned()], true);
         }
     }
     let Some(part) = tree::find(root, path) else { return };
-    let body = &input[part.body.start as usize..part.body.end as usize];
+    let body = of(input, part.body);
     if body.len() < 1000 {
         let _ = text::decode_text(part, body);
     }
@@ -120,6 +120,11 @@ fn sections(input: &[u8], root: &Part, path: &mut Vec<u32>, left: &mut u32) {
         }
         path.pop();
     }
+}
+
+fn of(input: &[u8], range: ByteRange) -> &[u8] {
+    let at = |offset: u64| usize::try_from(offset).unwrap();
+    &input[at(range.start)..at(range.end)]
 }
 
 /// Passes over one value of IMAP: list, string, number or NIL.

@@ -1,7 +1,7 @@
 //! IMAP over real sockets: rules that need more than one session or odd input.
 
 use crate::support::corpus;
-use crate::support::store::TestStore;
+use crate::support::store::{TestStore, config, unique};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_is_answered_in_words() {
@@ -28,6 +28,101 @@ async fn bad_input_is_answered_in_words() {
     let mut fresh = store.imap("anna").await;
     fresh.refused("LOGIN anna wrong", "BAD").await;
     fresh.ok("NOOP").await;
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mailbox_has_a_thousand_keywords_and_no_more() {
+    let store = TestStore::start().await;
+    store.create_user("anna").await;
+    let mut imap = store.imap("anna").await;
+    imap.append("INBOX", "", &corpus::message("one")).await;
+    imap.ok("SELECT INBOX").await;
+    for hundred in 0..10 {
+        let names: Vec<String> = (0..100).map(|n| format!("k{}", hundred * 100 + n)).collect();
+        imap.ok(&format!("STORE 1 +FLAGS.SILENT ({})", names.join(" "))).await;
+    }
+    // RFC 5530 §3 LIMIT; what is known may still be set, in any case
+    imap.refused("STORE 1 +FLAGS (another)", "NO [LIMIT]").await;
+    let refused = imap.append("INBOX", "(another) ", &corpus::message("two")).await;
+    assert!(refused.status.starts_with("NO [LIMIT]"), "{}", refused.status);
+    imap.ok("STORE 1 -FLAGS.SILENT (K7)").await;
+    imap.ok("STORE 1 +FLAGS.SILENT (K7)").await;
+    // RFC 9051 §7.1: \* only while others can be made
+    let selected = imap.ok("SELECT INBOX").await;
+    let permanent = selected.find("PERMANENTFLAGS").expect("PERMANENTFLAGS");
+    assert!(permanent.contains(" k999") && !permanent.contains("\\*"));
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_over_the_quota_are_refused_in_words() {
+    let store = TestStore::start().await;
+    let user = store.create_user("anna").await;
+    let body = serde_json::json!({ "quota": 1000 });
+    let (status, answer) = store.api().put(&format!("/users/{user}"), &body).await;
+    assert_eq!(status, 200, "{answer}");
+    let mut imap = store.imap("anna").await;
+    let mut message = corpus::message("large");
+    message.resize(600, b'x');
+    assert!(imap.append("INBOX", "", &message).await.status.starts_with("OK"));
+    let refused = imap.append("INBOX", "", &message).await;
+    assert!(refused.status.starts_with("NO [OVERQUOTA]"), "{}", refused.status);
+    // RFC 8508 §3.3: what is replaced counts no more
+    imap.ok("SELECT INBOX").await;
+    message.resize(900, b'y');
+    imap.send(format!("r UID REPLACE 1 INBOX {{{}+}}\r\n", message.len()).as_bytes()).await;
+    imap.send(&message).await;
+    imap.send(b"\r\n").await;
+    let replaced = imap.finish("r").await;
+    assert!(replaced.status.starts_with("OK"), "{}", replaced.status);
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bare_line_feeds_end_commands() {
+    // Scripts and old telnet clients send LF alone (2026-11-24)
+    let store = TestStore::start().await;
+    store.create_user("anna").await;
+    let mut imap = store.imap("anna").await;
+    imap.send(b"x APPEND INBOX {3+}\nabc\ny NOOP\nz STATUS INBOX (MESSAGES)\n").await;
+    assert!(imap.finish("x").await.status.starts_with("OK"));
+    assert!(imap.finish("y").await.status.starts_with("OK"));
+    let status = imap.finish("z").await;
+    assert!(status.find("MESSAGES 1").is_some(), "{:?}", status.lines());
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn submission_servers_fetch_what_is_for_them() {
+    let mut settings = config(&unique("eider_test"));
+    settings.imap.submission_users = vec!["submitter".into()];
+    let database = settings.storage.database.clone();
+    let store = TestStore::start_with(settings).await;
+    // RFC 4467: a URL made on one node is honoured on another
+    let mut other = config(&database);
+    other.imap.submission_users = vec!["submitter".into()];
+    let other = TestStore::start_with(other).await;
+    for name in ["anna", "berta", "submitter"] {
+        store.create_user(name).await;
+    }
+    let mut anna = store.imap("anna").await;
+    anna.append("INBOX", "", &corpus::message("draft")).await;
+    let made =
+        anna.ok("GENURLAUTH \"imap://anna@host/INBOX;UID=1;URLAUTH=submit+anna\" INTERNAL").await;
+    let line = made.find("GENURLAUTH").unwrap();
+    let url = line.split('"').nth(1).unwrap().to_owned();
+    let mut submitter = other.imap("submitter").await;
+    let fetched = submitter.ok(&format!("URLFETCH \"{url}\"")).await;
+    assert_eq!(fetched.literal(), Some(corpus::message("draft")));
+    let mut berta = other.imap("berta").await;
+    let nothing = berta.ok(&format!("URLFETCH \"{url}\"")).await;
+    assert!(nothing.find("NIL").is_some(), "{:?}", nothing.lines());
+    // and one that is changed is not
+    let changed = url.replace("UID=1", "UID=2");
+    let nothing = submitter.ok(&format!("URLFETCH \"{changed}\"")).await;
+    assert!(nothing.find("NIL").is_some(), "{:?}", nothing.lines());
+    other.stop().await;
     store.stop().await;
 }
 
