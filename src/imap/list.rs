@@ -8,13 +8,13 @@
 
 use super::names::{Entry, Names};
 use super::reply::{Outcome, Reply};
-use super::rights::{OTHER_USERS, Reached, name_of_other};
+use super::rights::{Reached, name_of_other};
 use super::session::Session;
 use crate::auth::name::username_lookup_form;
 use crate::codec::imap::list::{List, ListReturn, ListSelection};
 use crate::codec::imap::mailbox_name::Pattern;
 use crate::codec::imap::response::{ListKind, ListLine};
-use crate::model::mailbox::{DELIMITER, Mailbox, MailboxName, SpecialUse};
+use crate::model::mailbox::{DELIMITER, Mailbox, MailboxName, OTHER_USERS, SpecialUse};
 use crate::model::rights::Rights;
 use std::collections::BTreeSet;
 

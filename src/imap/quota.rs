@@ -4,14 +4,14 @@
 //! `Other Users/<username>`. Limits are set by the operator, over HTTP.
 
 use super::reply::{Outcome, Reply};
-use super::rights::{OTHER_USERS, Whose, no_permission, whose};
+use super::rights::{Whose, no_permission, whose};
 use super::select::mailbox_name;
 use super::session::Session;
 use crate::codec::imap::quota::{Quota, Resource};
 use crate::codec::imap::response_code::ResponseCode;
 use crate::model::id::UserId;
 use crate::model::limits::MAILBOXES_MAX;
-use crate::model::mailbox::{DELIMITER, MailboxName};
+use crate::model::mailbox::{DELIMITER, MailboxName, OTHER_USERS};
 use crate::model::rights::Rights;
 
 /// The unit of STORAGE (RFC 9208 §5.1).

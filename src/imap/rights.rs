@@ -10,11 +10,8 @@ use crate::codec::imap::response_code::ResponseCode;
 use crate::model::error::Error;
 use crate::model::flag::{Flag, FlagMask};
 use crate::model::id::UserId;
-use crate::model::mailbox::{DELIMITER, Mailbox, MailboxName};
+use crate::model::mailbox::{DELIMITER, Mailbox, MailboxName, OTHER_USERS};
 use crate::model::rights::Rights;
-
-/// The first level of all names of other users' mailboxes.
-pub const OTHER_USERS: &str = "Other Users";
 
 /// A mailbox of this user's world.
 #[derive(Clone, Debug)]

@@ -126,6 +126,7 @@ impl Mailstore {
     /// # Errors
     /// `AlreadyExists`, `LimitReached`, `Unavailable`.
     pub async fn create_mailbox(&self, user: UserId, new: NewMailbox) -> Result<Mailbox> {
+        new.name.require_own()?;
         if mailboxes::find_by_name(self.storage(), user, &new.name).await?.is_some() {
             return Err(Error::AlreadyExists { what: "mailbox" });
         }

@@ -81,6 +81,7 @@ fn renamed(
     if from.is_inbox() {
         return Err(Error::invalid("mailbox", "INBOX cannot be renamed"));
     }
+    to.require_own()?;
     if to.is_below(from) {
         return Err(Error::invalid("mailbox", "a mailbox cannot be moved below itself"));
     }

@@ -104,7 +104,11 @@ async fn a_wide_tree_is_renamed_at_once_or_not_at_all() {
     let first = all.iter().find(|mailbox| mailbox.id == made[0].id).unwrap();
     assert_eq!((first.mod_seq, first.uid_validity), (2, made[0].uid_validity));
     let (changes, _) = testing::counts(store.storage(), "changes").await;
-    assert_eq!(changes as usize, 2 * WIDE + 2, "one for each creation and each rename");
+    assert_eq!(changes, 2 * WIDE as u64 + 2, "one for each creation and each rename");
+    let reserved = NewMailbox::new(name("Other Users/x"));
+    assert!(matches!(store.create_mailbox(owner, reserved).await, Err(Error::Invalid { .. })));
+    let reserved = name("Other Users");
+    assert!(store.rename_tree(owner, &name("a"), &reserved).await.is_err());
     assert!(store.rename_tree(owner, &name("missing"), &name("m")).await.is_err());
     assert!(store.rename_tree(owner, &name("a"), &name("a/x")).await.is_err());
     stand.end().await;

@@ -9,6 +9,9 @@ use super::uid::{ModSeq, Uid, UidValidity};
 /// The hierarchy delimiter of every mailbox name.
 pub const DELIMITER: char = '/';
 
+/// The first level of the names of other users' mailboxes (RFC 2342); nobody's own mailbox has it.
+pub const OTHER_USERS: &str = "Other Users";
+
 /// A mailbox name in Unicode, levels separated by `/`; `INBOX` is always written so as first level.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct MailboxName(String);
@@ -65,6 +68,17 @@ impl MailboxName {
     /// The name above, if any.
     pub fn parent(&self) -> Option<Self> {
         self.0.rsplit_once(DELIMITER).map(|(parent, _)| Self(parent.to_owned()))
+    }
+
+    /// Refuses a name that would be taken for another user's mailbox.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub fn require_own(&self) -> Result<()> {
+        if self.0.split(DELIMITER).next() == Some(OTHER_USERS) {
+            return Err(Error::invalid("path", "names below Other Users are those of other users"));
+        }
+        Ok(())
     }
 
     /// Whether this name lies below the other.

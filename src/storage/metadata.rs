@@ -111,7 +111,9 @@ pub async fn set(
     filter.insert("entry", entry);
     let metadata = storage.metadata();
     match value {
-        None => drop(metadata.delete_one(filter).session(session).await?),
+        None => {
+            metadata.delete_one(filter).session(session).await?;
+        }
         Some(value) => {
             let update = doc! { "$set": { "value": binary(value) } };
             metadata.update_one(filter, update).upsert(true).session(session).await?;
