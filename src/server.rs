@@ -245,7 +245,7 @@ async fn open_doors(
         open_imap(config, operations, (acceptor, notifier.clone()), &mut addresses)?;
     }
     if config.roles.contains(&Role::Pop3) {
-        open_pop3(config, operations, (acceptor, notifier), &mut addresses)?;
+        open_pop3(config, operations, (acceptor, notifier.clone()), &mut addresses)?;
     }
     if config.roles.contains(&Role::Lmtp) {
         open_lmtp(config, operations, acceptor, &mut addresses)?;
@@ -262,6 +262,7 @@ async fn open_doors(
             directory: operations.directory.clone(),
             authenticator: operations.authenticator.clone(),
             tokens: operations.tokens.clone(),
+            notifier: notifier.clone(),
             delivery: operations.delivery.clone(),
             clock: operations.clock.clone(),
             settings: settings.into(),

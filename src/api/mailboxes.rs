@@ -35,6 +35,8 @@ pub struct CreateMailboxRequest {
     hidden: Option<bool>,
     /// Milliseconds messages are kept.
     retention: Option<u64>,
+    /// Wish to encrypt what is stored there: kept, without effect yet.
+    encrypt_messages: Option<bool>,
 }
 
 /// Changes of a mailbox.
@@ -50,6 +52,8 @@ pub struct UpdateMailboxRequest {
     subscribed: Option<bool>,
     /// Not shown over IMAP.
     hidden: Option<bool>,
+    /// Wish to encrypt what is stored there: kept, without effect yet.
+    encrypt_messages: Option<bool>,
 }
 
 /// The name in `path`, normalised; depth and length are judged by [`check_limits`].
@@ -163,7 +167,7 @@ pub async fn create(State(ctx): State<Context>, mut call: Call) -> Answer {
     }
     let hidden = params.boolean("hidden").or(false);
     let retention_ms = params.count("retention").optional();
-    params.not_supported_yet(&["encryptMessages"]);
+    let encrypt_messages = params.boolean("encryptMessages").or(false);
     params.session();
     call.params.finish(Unknown::Rejected)?;
     let Some(name) = name else { return Err(Problem::invalid("path", "\"path\" is required")) };
@@ -174,7 +178,7 @@ pub async fn create(State(ctx): State<Context>, mut call: Call) -> Answer {
         special_use: None,
         subscribed: true,
         hidden,
-        encrypt_messages: false,
+        encrypt_messages,
         retention_ms,
     };
     let mailbox = ctx.mailstore.create_mailbox(user, new).await.map_err(name_problem)?;
@@ -260,11 +264,9 @@ pub async fn update(State(ctx): State<Context>, mut call: Call) -> Answer {
     let change = MailboxUpdate {
         subscribed: params.boolean("subscribed").optional(),
         hidden: params.boolean("hidden").optional(),
-        // false is the only value there is until messages can be encrypted
-        encrypt_messages: params.has("encryptMessages").then_some(false),
+        encrypt_messages: params.boolean("encryptMessages").optional(),
         retention_ms: params.count("retention").optional(),
     };
-    params.not_supported_yet(&["encryptMessages"]);
     params.session();
     let caller = call.params.finish(Unknown::Rejected)?;
     ctx.authorize(&caller, Resource::Mailboxes, Grant::Update, user)?;

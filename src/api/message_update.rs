@@ -4,11 +4,13 @@ use super::Context;
 use super::access::{Grant, Resource};
 use super::extract::Call;
 use super::message_source::find;
-use super::params::{Params, Unknown};
+use super::params::{Params, Unknown, date_of};
 use super::problem::{Problem, ProblemView};
 use super::reply::{Answer, Reply, Success};
+use super::search::ScheduledView;
 use crate::mailstore::Mailstore;
 use crate::mailstore::fetch::Fields;
+use crate::mailstore::retention::Notes;
 use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagChange, FlagSet};
 use crate::model::id::{MailboxId, UserId};
@@ -39,6 +41,14 @@ pub struct UpdateMessagesRequest {
     flagged: Option<bool>,
     /// Set or clear `\Draft`.
     draft: Option<bool>,
+    /// Tell that it is no spam.
+    mark_ham: Option<bool>,
+    /// When the messages are removed; false: never.
+    #[schema(value_type = Option<String>)]
+    expires: Option<Value>,
+    /// The caller's own data; replaces what was there.
+    #[schema(value_type = Option<Object>)]
+    meta_data: Option<Value>,
 }
 
 /// How many messages were updated.
@@ -79,6 +89,8 @@ struct Update {
     target: Option<MailboxId>,
     set: u8,
     cleared: u8,
+    is_ham: bool,
+    notes: Notes,
 }
 
 impl Update {
@@ -97,10 +109,31 @@ impl Update {
                 None => {}
             }
         }
-        params.not_supported_yet(&["markHam", "expires", "metaData"]);
+        let is_ham = params.boolean("markHam").or(false);
+        let notes = Notes {
+            meta: params.json("metaData").optional(),
+            expires_ms: params.parsed("expires", "must be a date or false", expiry_of).optional(),
+        };
         let uids = params.uid_set("message").required();
-        Self { uids, target: params.id("moveTo").optional(), set, cleared }
+        Self { uids, target: params.id("moveTo").optional(), set, cleared, is_ham, notes }
     }
+
+    fn changes_something(&self) -> bool {
+        let has_notes = self.notes != Notes::default();
+        self.target.is_some() || self.set | self.cleared != 0 || self.is_ham || has_notes
+    }
+}
+
+/// A date, or false (and its spellings, but for the numbers, which are dates) for never.
+fn expiry_of(value: &Value) -> Option<Option<i64>> {
+    let is_never = match value {
+        Value::Bool(value) => !value,
+        Value::String(text) => {
+            matches!(text.to_ascii_lowercase().as_str(), "false" | "no" | "n" | "off")
+        }
+        _ => false,
+    };
+    if is_never { Some(None) } else { date_of(value).map(Some) }
 }
 
 /// Update messages
@@ -153,7 +186,7 @@ async fn run_update(ctx: &Context, mut call: Call) -> Answer {
     let update = Update::read(params);
     params.session();
     call.params.finish(Unknown::Rejected)?;
-    if update.target.is_none() && update.set | update.cleared == 0 {
+    if !update.changes_something() {
         return Err(uncoded(StatusCode::INTERNAL_SERVER_ERROR, "Nothing was changed"));
     }
     if let Some(target) = update.target
@@ -172,6 +205,9 @@ async fn run_update(ctx: &Context, mut call: Call) -> Answer {
         if bits != 0 {
             ctx.mailstore.store_flags(user, mailbox, &uids, &change, None).await?;
         }
+    }
+    if update.notes != Notes::default() {
+        ctx.mailstore.annotate(user, mailbox, &uids, &update.notes).await?;
     }
     let Some(target) = update.target else {
         return Ok(Reply::json(&UpdatedView { success: true, updated: uids.len() }));
@@ -214,7 +250,7 @@ fn uncoded(status: StatusCode, text: &str) -> Problem {
 
 /// Delete a message
 ///
-/// Removes the message at once; this is not a move to Trash.
+/// Removes the message at once, into the archive; this is not a move to Trash.
 #[utoipa::path(
     delete, path = "/users/{user}/mailboxes/{mailbox}/messages/{message}",
     tag = "Messages", operation_id = "deleteMessage",
@@ -249,33 +285,43 @@ pub async fn delete(State(ctx): State<Context>, mut call: Call) -> Answer {
 
 /// Delete all messages of a mailbox
 ///
-/// Removes them at once.
+/// Removes them at once, or by a task; into the archive, or for good.
 #[utoipa::path(
     delete, path = "/users/{user}/mailboxes/{mailbox}/messages",
     tag = "Messages", operation_id = "deleteMessages",
     params(
         ("user" = String, Path, description = "User id, or `me`"),
         ("mailbox" = String, Path, description = "Mailbox id"),
-        ("async" = Option<bool>, Query, description = "Not supported yet"),
-        ("skipArchive" = Option<bool>, Query, description = "Accepted; there is no archive yet")
+        ("async" = Option<bool>, Query, description = "By a task; then the answer names it"),
+        ("skipArchive" = Option<bool>, Query, description = "For good: they cannot be restored")
     ),
     responses(
-        (status = 200, description = "Deleted", body = DeletedView),
+        (status = 200, description = "Deleted; with `async` the answer has `existing` and \
+            `scheduled`", body = DeletedView),
         (status = 404, description = "`NoSuchMailbox`", body = ProblemView)
     )
 )]
 pub async fn delete_all(State(ctx): State<Context>, mut call: Call) -> Answer {
     let params = &mut call.params;
     let (user, mailbox) = (params.user(), params.id("mailbox").required());
-    params.not_supported_yet(&["async"]);
-    params.boolean("skipArchive").optional();
+    let is_async = params.boolean("async").or(false);
+    let skips_archive = params.boolean("skipArchive").or(false);
     params.session();
     let caller = call.params.finish(Unknown::Rejected)?;
     ctx.authorize(&caller, Resource::Messages, Grant::Delete, user)?;
     if ctx.mailstore.find_mailbox(user, mailbox).await?.is_none() {
         return Err(Error::NotFound { what: "mailbox" }.into());
     }
-    let removed = ctx.mailstore.remove(user, mailbox, &UidSet::from_range(1, Uid::MAX)).await?;
+    if is_async {
+        let (task, existing) = ctx.mailstore.defer_clear(user, mailbox, !skips_archive).await?;
+        let scheduled = task.to_string();
+        return Ok(Reply::json(&ScheduledView { success: true, existing, scheduled }));
+    }
+    let all = UidSet::from_range(1, Uid::MAX);
+    let removed = match skips_archive {
+        true => ctx.mailstore.remove_for_good(user, mailbox, &all).await?,
+        false => ctx.mailstore.remove(user, mailbox, &all).await?,
+    };
     Ok(Reply::json(&DeletedView { success: true, deleted: removed.len(), errors: 0 }))
 }
 
@@ -299,8 +345,13 @@ mod tests {
         assert!(is_valid);
         assert_eq!((update.set, update.cleared), (Flag::Seen.bit(), Flag::Draft.bit()));
         assert_eq!(update.uids.to_string(), "1:3");
-        assert!(!read(json!({"message": "1", "expires": "2030-01-01"})).1);
-        assert!(!read(json!({"message": "1", "markHam": true})).1);
+        let notes = |values: Value| read(values).0.notes.expires_ms;
+        assert_eq!(notes(json!({"message": "1", "expires": "1970-01-02"})), Some(Some(86_400_000)));
+        assert_eq!(notes(json!({"message": "1", "expires": "false"})), Some(None));
+        assert_eq!(notes(json!({"message": "1"})), None);
+        assert!(!read(json!({"message": "1", "expires": "soon"})).1);
+        assert!(read(json!({"message": "1", "markHam": true})).0.changes_something());
+        assert!(!read(json!({"message": "1", "markHam": false})).0.changes_something());
         assert!(!read(json!({"message": "0", "seen": true})).1);
         assert!(!read(json!({"seen": true})).1);
         assert!(!read(json!({"message": "1", "moveTo": "x"})).1);

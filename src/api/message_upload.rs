@@ -5,6 +5,7 @@ use super::Context;
 use super::access::{Grant, Resource};
 use super::compose::{allowed_from, compose_on_pool, message_id, sender};
 use super::extract::Call;
+use super::files;
 use super::params::{Params, Unknown};
 use super::problem::{Problem, ProblemView};
 use super::reference::{self, Reference, Referenced};
@@ -13,7 +14,7 @@ use super::upload_fields::{self, Composed};
 use crate::mailstore::append::NewMessage;
 use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagSet};
-use crate::model::id::{MailboxId, UserId};
+use crate::model::id::{MailboxId, ObjectId, UserId};
 use crate::model::limits::MESSAGE_OCTETS_MAX;
 use crate::model::mailbox::Mailbox;
 use crate::model::uid::{Uid, UidSet};
@@ -21,6 +22,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// Where the message went.
@@ -65,6 +67,9 @@ struct Upload {
     meta: Option<String>,
     previous: Option<(Option<MailboxId>, Uid)>,
     reference: Option<Reference>,
+    files: Vec<ObjectId>,
+    /// Keys of `delivery::info`.
+    info: Map<String, Value>,
 }
 
 impl Upload {
@@ -79,7 +84,7 @@ impl Upload {
         if params.boolean("flagged").or(false) {
             bits |= Flag::Flagged.bit();
         }
-        params.not_supported_yet(&["files", "bimi"]);
+        params.not_supported_yet(&["bimi"]);
         let internal_date = params.date("date").or(now_ms);
         let raw = read_raw(params);
         // the fields are read in any case: they are allowed beside a raw message, which wins
@@ -91,7 +96,9 @@ impl Upload {
             internal_date,
             meta: params.json("metaData").optional(),
             previous: upload_fields::previous(params),
+            info: reference.as_ref().map(Reference::info_fields).unwrap_or_default(),
             reference,
+            files: files::read_ids(params),
         }
     }
 }
@@ -178,11 +185,20 @@ async fn load_mailbox(ctx: &Context, user: UserId, id: MailboxId) -> Result<Mail
 async fn content(ctx: &Context, user: UserId, upload: &mut Upload) -> Result<Bytes, Problem> {
     let sender = sender(ctx, user).await?;
     let referenced = load_reference(ctx, user, upload).await?;
+    let (attached, noted) = files::load_all(ctx, user, &upload.files).await?;
+    if !attached.is_empty() {
+        upload.info.insert("files".into(), noted);
+    }
     let octets = match &mut upload.source {
         Source::Raw(raw) => normalise(std::mem::take(raw)),
-        Source::Composed(composed) if composed.is_empty() && !upload.is_draft => Bytes::new(),
+        Source::Composed(composed)
+            if composed.is_empty() && attached.is_empty() && !upload.is_draft =>
+        {
+            Bytes::new()
+        }
         Source::Composed(composed) => {
             let mut draft = std::mem::take(&mut composed.draft);
+            draft.attachments.extend(attached);
             if let Some(referenced) = referenced {
                 referenced.apply(&mut draft, &sender);
             }
@@ -247,7 +263,7 @@ async fn store(
         flags: upload.flags.clone(),
         internal_date: upload.internal_date,
         meta: upload.meta.clone(),
-        info: upload.reference.as_ref().map(Reference::info),
+        info: (!upload.info.is_empty()).then(|| Value::Object(upload.info.clone()).to_string()),
     };
     let appended = ctx.mailstore.append(user, mailbox.id, vec![message]).await?;
     let appended = appended

@@ -2,6 +2,7 @@
 //!
 //! From model types and read fields to views; reads nothing by itself.
 
+use super::message_notes::{EnvelopeView, NotesView, envelope};
 use super::reply::{iso_date, json_value};
 use crate::codec::mime::display::{Attachment, Layout, Shown};
 use crate::codec::mime::fields::{ContentType, FieldValue, Fields, Recipient};
@@ -90,16 +91,32 @@ pub struct FlagsView {
     pub forwarded: bool,
 }
 
+/// What names a message in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum MessageRef {
+    /// Its UID.
+    Uid(u32),
+    /// Its id in the archive.
+    Archived(String),
+}
+
 /// A message in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageItem {
-    /// UID.
-    pub id: u32,
+    /// UID; in the archive a text.
+    pub id: MessageRef,
     /// Mailbox id.
     pub mailbox: String,
     /// Thread id.
     pub thread: String,
+    /// Messages of the thread in all mailboxes, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread_message_count: Option<u64>,
+    /// Whether a draft replies to it, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub has_drafts: Option<bool>,
     /// From, else Sender.
     pub from: AddressView,
     /// To.
@@ -141,24 +158,6 @@ pub struct MessageItem {
     /// The header fields, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<Value>,
-}
-
-/// Who sent it to whom, as the last hop said.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct EnvelopeView {
-    /// Reverse-path, may be empty.
-    pub from: String,
-    /// Recipients.
-    pub rcpt: Vec<EnvelopeRecipientView>,
-}
-
-/// A recipient of the envelope.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct EnvelopeRecipientView {
-    /// As given.
-    pub value: String,
-    /// With the domain in lowercase.
-    pub formatted: String,
 }
 
 /// List header fields.
@@ -213,6 +212,9 @@ pub struct MessageView {
     /// List header fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub list: Option<ListView>,
+    /// When it will be removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
     /// Octets.
     pub size: u64,
     /// Flags.
@@ -236,6 +238,9 @@ pub struct MessageView {
     /// True if it is encrypted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub encrypted: bool,
+    /// What the store noted about it.
+    #[serde(flatten)]
+    pub notes: NotesView,
 }
 
 impl From<&NamedAddress> for AddressView {
@@ -312,9 +317,11 @@ pub fn item(message: &Message, root: &Part) -> MessageItem {
     let summary = &message.summary;
     let one = |named: &NamedAddress| RecipientView::One(named.into());
     MessageItem {
-        id: message.row.uid,
+        id: MessageRef::Uid(message.row.uid),
         mailbox: message.mailbox.to_string(),
         thread: message.thread.to_string(),
+        thread_message_count: None,
+        has_drafts: None,
         from: summary.from.first().map(Into::into).unwrap_or_default(),
         to: summary.to.iter().map(one).collect(),
         cc: summary.cc.iter().map(one).collect(),
@@ -360,6 +367,7 @@ pub fn details(
     shown: Shown,
 ) -> MessageView {
     let summary = &message.summary;
+    let info = message.info.as_deref().and_then(json_value).unwrap_or_default();
     let recipients = |name: &str| {
         Some(fields.recipients(name)?.iter().map(RecipientView::from).collect::<Vec<_>>())
     };
@@ -373,7 +381,7 @@ pub fn details(
         mailbox: message.mailbox.to_string(),
         thread: message.thread.to_string(),
         user,
-        envelope: envelope(&message.prefix),
+        envelope: envelope(&message.prefix, &info),
         from: summary.from.first().map(Into::into).unwrap_or_default(),
         reply_to: first_address(fields, "reply-to"),
         to: recipients("to"),
@@ -384,6 +392,7 @@ pub fn details(
         date: summary.date_ms.map(iso_date),
         idate: iso_date(message.row.internal_date),
         list: list(fields),
+        expires: message.expires_ms.map(iso_date),
         size: message.row.octets,
         flags: (&message.row.flags).into(),
         html: shown.html,
@@ -396,6 +405,7 @@ pub fn details(
             _ => None,
         },
         encrypted: summary.encrypted,
+        notes: NotesView::of(&info),
     }
 }
 
@@ -410,24 +420,6 @@ fn list(fields: &Fields) -> Option<ListView> {
     let text = |name: &str| fields.text(name).map(ToOwned::to_owned);
     let view = ListView { id: text("list-id"), unsubscribe: text("list-unsubscribe") };
     (view != ListView::default()).then_some(view)
-}
-
-/// The envelope from our own trace prefix (RFC 5321 §4.4: Return-Path is written at final
-/// delivery).
-fn envelope(prefix: &[u8]) -> EnvelopeView {
-    let fields = Fields::read(prefix);
-    let path = |name: &str| -> Option<String> {
-        let text = fields.text(name)?.trim();
-        Some(text.trim_start_matches('<').trim_end_matches('>').to_owned())
-    };
-    let rcpt = path("delivered-to").filter(|address| !address.is_empty()).map(|value| {
-        let formatted = match value.rsplit_once('@') {
-            Some((local, domain)) => format!("{local}@{}", domain.to_lowercase()),
-            None => value.clone(),
-        };
-        EnvelopeRecipientView { value, formatted }
-    });
-    EnvelopeView { from: path("return-path").unwrap_or_default(), rcpt: rcpt.into_iter().collect() }
 }
 
 /// All header fields as an object: lowercase name to value, or to a list of values where a field

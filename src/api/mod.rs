@@ -9,6 +9,7 @@ pub mod address_register;
 pub mod address_view;
 pub mod addresses;
 pub mod app_passwords;
+pub mod archived;
 pub mod audits;
 pub mod auth_log;
 pub mod authentication;
@@ -21,6 +22,7 @@ pub mod dkim;
 pub mod domain_access;
 pub mod domain_aliases;
 pub mod extract;
+pub mod files;
 pub mod filter_fields;
 pub mod filters;
 pub mod forwarded_addresses;
@@ -28,6 +30,8 @@ pub mod health;
 pub mod listing;
 pub mod mailbox_view;
 pub mod mailboxes;
+pub mod message_list;
+pub mod message_notes;
 pub mod message_source;
 pub mod message_update;
 pub mod message_upload;
@@ -44,11 +48,15 @@ pub mod reference;
 pub mod reply;
 pub mod router;
 pub mod runtime_settings;
+pub mod search;
+pub mod search_query;
 pub mod second_factors;
 pub mod serve;
 pub mod settings;
 pub mod submit;
 pub mod uid_sets;
+pub mod update_events;
+pub mod updates;
 pub mod upload_fields;
 pub mod user_deletion;
 pub mod user_fields;
@@ -61,6 +69,7 @@ pub mod webhooks;
 use crate::auth::Authenticator;
 use crate::auth::token::Tokens;
 use crate::clock::Clock;
+use crate::cluster::notifier::Notifier;
 use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::mailstore::Mailstore;
@@ -78,6 +87,8 @@ pub struct Context {
     pub authenticator: Authenticator,
     /// Access tokens.
     pub tokens: Tokens,
+    /// Wakes whoever waits for changes.
+    pub notifier: Notifier,
     /// Messages that arrive and leave.
     pub delivery: Delivery,
     /// Time.

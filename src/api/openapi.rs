@@ -34,6 +34,9 @@ use utoipa::{Modify, OpenApi as _};
         (name = "DomainAccess", description = "Senders' domains let through, or taken for spam"),
         (name = "Settings", description = "Limits that operators change while the store runs"),
         (name = "Certificates", description = "TLS certificates"),
+        (name = "Archive", description = "Deleted messages that can be restored"),
+        (name = "Storage", description = "Files to be attached to messages later"),
+        (name = "Updates", description = "What changes, as it happens"),
         (name = "Health", description = "Is the store alive?")
     ),
     security(("accessToken" = []), ("accessTokenHeader" = []), ("accessTokenQuery" = [])),

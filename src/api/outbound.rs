@@ -97,7 +97,7 @@ pub async fn submit_draft(State(ctx): State<Context>, call: Call) -> Answer {
     let (user, in_mailbox) = (p.user(), p.id("mailbox").required());
     let uid = p.uid("message").required();
     p.session();
-    p.boolean("deleteFiles").optional();
+    let deletes_files = p.boolean("deleteFiles").or(false);
     let due_ms = p.date("sendTime").optional();
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize(Resource::Messages, Grant::Create, user)?;
@@ -130,6 +130,9 @@ pub async fn submit_draft(State(ctx): State<Context>, call: Call) -> Answer {
         && let Err(error) = reference.mark(&ctx.mailstore, user).await
     {
         tracing::warn!(user.id = %user, %error, "an answered message was not flagged");
+    }
+    if deletes_files {
+        super::files::delete_noted(&ctx, user, message.info.as_deref()).await;
     }
     let message = match &submitted.copy {
         Some(Ok(appended)) => {

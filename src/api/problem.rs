@@ -167,6 +167,7 @@ fn not_found(what: &str) -> (&'static str, &'static str) {
         "event" => ("EventNotFound", "This event does not exist"),
         "app password" => ("AspNotFound", "Invalid or unknown ASP key"),
         "attachment" => ("AttachmentNotFound", "This attachment does not exist"),
+        "file" => ("FileNotFound", "This file does not exist"),
         _ => ("MessageNotFound", "This message does not exist"),
     }
 }

@@ -2,11 +2,11 @@
 
 use super::body::BodyBudget;
 use super::{
-    Context, acme, address_register, addresses, app_passwords, audits, auth_log, authentication,
-    autoreplies, certs, cors, dkim, domain_access, domain_aliases, filters, forwarded_addresses,
-    health, mailboxes, message_source, message_update, message_upload, messages, middleware,
-    openapi, outbound, runtime_settings, second_factors, submit, user_deletion, user_maintenance,
-    users, webhooks,
+    Context, acme, address_register, addresses, app_passwords, archived, audits, auth_log,
+    authentication, autoreplies, certs, cors, dkim, domain_access, domain_aliases, files, filters,
+    forwarded_addresses, health, mailboxes, message_list, message_source, message_update,
+    message_upload, messages, middleware, openapi, outbound, runtime_settings, search,
+    second_factors, submit, updates, user_deletion, user_maintenance, users, webhooks,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -106,7 +106,7 @@ fn mailboxes_and_messages() -> OpenApiRouter<Context> {
         .routes(routes!(mailboxes::list, mailboxes::create))
         .routes(routes!(mailboxes::show, mailboxes::update, mailboxes::delete))
         .routes(routes!(
-            messages::list,
+            message_list::list,
             message_upload::upload,
             message_update::update_many,
             message_update::delete_all
@@ -114,6 +114,13 @@ fn mailboxes_and_messages() -> OpenApiRouter<Context> {
         .routes(routes!(messages::show, message_update::update, message_update::delete))
         .routes(routes!(message_source::source))
         .routes(routes!(message_source::attachment))
+        .routes(routes!(search::search, search::apply))
+        .routes(routes!(files::list, files::upload))
+        .routes(routes!(files::show, files::delete))
+        .routes(routes!(updates::updates))
+        .routes(routes!(archived::list))
+        .routes(routes!(archived::restore_range))
+        .routes(routes!(archived::restore))
 }
 
 /// The service.

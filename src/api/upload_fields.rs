@@ -113,6 +113,8 @@ pub struct UploadMessageRequest {
     html: Option<String>,
     /// Attachments.
     attachments: Option<Vec<AttachmentRequest>>,
+    /// Ids of stored files to attach.
+    files: Option<Vec<String>>,
     /// The caller's own data.
     #[schema(value_type = Object)]
     meta_data: Option<Value>,
@@ -294,7 +296,8 @@ fn attachment(item: &Value) -> Result<NewAttachment, Failure> {
     })
 }
 
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
+/// Base64 in either alphabet, with or without padding and white space.
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let clean = |b: u8| match b {
         b'-' => b'+',
         b'_' => b'/',

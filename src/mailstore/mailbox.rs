@@ -17,8 +17,8 @@ use crate::storage::field::new_id;
 use crate::storage::mailboxes::{self, Settings};
 use crate::storage::transaction;
 use crate::storage::{
-    contents, deferred, mailbox_counters, metadata, settings, shares, subscriptions, threads,
-    url_keys, usage,
+    contents, deferred, files, mailbox_counters, metadata, settings, shares, subscriptions,
+    threads, url_keys, usage,
 };
 
 /// Messages removed by one transaction when their mailbox is gone already.
@@ -290,6 +290,7 @@ impl Mailstore {
         self.drain(user, None, false).await?;
         while self.purge_archive(Purge::OfUser(user)).await? > 0 {}
         threads::delete_all(self.storage(), user).await?;
+        files::delete_all(self.storage(), user).await?;
         deferred::delete_all(self.storage(), user).await?;
         subscriptions::delete_all(self.storage(), user).await?;
         url_keys::delete_all(self.storage(), user).await?;

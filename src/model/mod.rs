@@ -19,6 +19,7 @@ pub mod principal;
 pub mod profile;
 pub mod queue;
 pub mod rights;
+pub mod search;
 pub mod setting;
 pub mod structure;
 pub mod target;

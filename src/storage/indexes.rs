@@ -134,6 +134,8 @@ pub const INDEXES: &[Index] = &[
         ttl_s: Some(THREAD_DAYS * 86_400),
         ..PLAIN
     },
+    // listings of files
+    Index { collection: "files", keys: &[("user", 1), ("filename", 1), ("_id", 1)], ..PLAIN },
     // work that is waiting
     Index { collection: "deferred", keys: &[("due", 1)], ..PLAIN },
     Index { collection: "deferred", keys: &[("user", 1), ("kind", 1)], ..PLAIN },

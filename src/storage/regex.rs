@@ -15,6 +15,11 @@ pub fn escape(text: &str) -> String {
     pattern
 }
 
+/// The condition that a field contains this text, in any case.
+pub fn contains(text: &str) -> Document {
+    doc! { "$regex": escape(text), "$options": "i" }
+}
+
 /// Adds "any of these tags and all of those" to a filter; a required tag need not be among any.
 pub fn add_tags(filter: &mut Document, tags: &[String], required: &[String]) {
     let any: Vec<&String> = tags.iter().filter(|tag| !required.contains(tag)).collect();

@@ -21,3 +21,13 @@ pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
         Err(_) => panic!("{what}: nothing within {DEADLINE:?}"),
     }
 }
+
+/// Waits until a condition holds; it is asked again and again.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    within(what, async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
