@@ -8,7 +8,7 @@ use super::page::{Scan, filter};
 use super::testing::storage;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::uid::UidSet;
-use bson::{Bson, Document, doc};
+use bson::{Bson, DateTime, Document, doc};
 
 /// A database with one mailbox of 2000 messages.
 async fn filled() -> (Storage, UserId, MailboxId) {
@@ -150,6 +150,41 @@ async fn hot_queries_of_all_collections_scan_an_index() {
             let _ = storage.collection::<Document>(collection).insert_one(row).await;
         }
     }
+    for (collection, filter, sort) in queries {
+        let find = doc! { "find": collection, "filter": filter, "sort": sort };
+        explain(&storage, find).await;
+    }
+    storage.drop_database().await.unwrap();
+}
+
+#[tokio::test]
+async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
+    let storage = storage("explain_rules").await;
+    let user = bson::oid::ObjectId::new();
+    let due = doc! { "$lte": DateTime::from_millis(1) };
+    let queries = [
+        ("filters", doc! { "user": user }, doc! { "user": 1, "_id": 1 }),
+        ("autoreplies", doc! { "user": user }, doc! {}),
+        ("queue", doc! { "local": false, "due": due.clone() }, doc! { "local": 1, "due": 1 }),
+        (
+            "queue",
+            doc! { "domain": "d", "due": due.clone(), "local": false },
+            doc! { "domain": 1, "due": 1 },
+        ),
+        ("queue", doc! { "queue_id": user }, doc! { "queue_id": 1, "seq": 1 }),
+        ("webhooks", doc! { "type": { "$in": ["a", "*"] }, "user": { "$in": [user] } }, doc! {}),
+        ("webhooks", doc! { "due": due.clone(), "locked_until": due.clone() }, doc! { "due": 1 }),
+        (
+            "webhook_notices",
+            doc! { "hook": user, "due": due },
+            doc! { "hook": 1, "due": 1, "_id": 1 },
+        ),
+        ("certificates", doc! { "servername": "a" }, doc! {}),
+        ("certificates", doc! { "altNames": { "$in": ["a"] } }, doc! {}),
+        ("dkim_keys", doc! { "domain": "a" }, doc! {}),
+        ("audits", doc! { "user": user, "expires": { "$gt": DateTime::from_millis(1) } }, doc! {}),
+        ("audit_messages", doc! { "audit": user }, doc! { "audit": 1, "_id": 1 }),
+    ];
     for (collection, filter, sort) in queries {
         let find = doc! { "find": collection, "filter": filter, "sort": sort };
         explain(&storage, find).await;
