@@ -43,6 +43,7 @@ async fn fill(imap: &mut ImapClient, total: u32) {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the figures, for who runs it by hand")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_mailbox_is_told_whole_and_costs_little() {
     let total = messages();
