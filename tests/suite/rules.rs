@@ -284,6 +284,8 @@ async fn a_submitted_message_reaches_ours_at_once_and_others_by_the_queue() {
     assert_eq!(list(&api, &bob, &inbox).await[0]["answered"], true);
     // limits hold
     ok(api.put(&format!("/users/{anna}"), &json!({"recipients": 1})).await).await;
+    // a new limit begins with nothing used
+    ok(api.post(&format!("/users/{anna}/submit"), &letter).await).await;
     let (status, answer) = api.post(&format!("/users/{anna}/submit"), &letter).await;
     assert_eq!((status, &answer["code"]), (403, &"RateLimitedError".into()), "{answer}");
     let many: Vec<Value> =
