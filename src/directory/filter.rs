@@ -7,13 +7,11 @@ use crate::model::event::Event;
 use crate::model::filter::{Filter, FilterAction};
 use crate::model::id::{ObjectId, UserId};
 use crate::model::profile::{Page, UserNumber};
+use crate::model::setting::Setting;
 use crate::storage::field::new_id;
 use crate::storage::{filters, users};
 
 pub use crate::storage::filters::FilterListing;
-
-/// Filters of a user who has no limit of his own (`reference/behaviours.md` §16).
-const FILTERS_MAX: u64 = 400;
 
 impl Directory {
     /// Adds a rule; its id and date are set here.
@@ -50,7 +48,10 @@ impl Directory {
     /// `NotFound` user, `Unavailable`.
     pub async fn filters_allowed(&self, user: UserId) -> Result<u64> {
         let own = users::load(&self.storage, user).await?.profile.number(UserNumber::Filters);
-        Ok(if own == 0 { FILTERS_MAX } else { own })
+        match own {
+            0 => self.find_number(Setting::MaxFilters).await,
+            own => Ok(own),
+        }
     }
 
     /// A rule may only name a mailbox of its own user.

@@ -11,8 +11,9 @@ use crate::clock::Clock;
 use crate::mailstore::Mailstore;
 use crate::model::address::EmailAddress;
 use crate::model::error::Error;
+use crate::model::filter::Autoreply;
 use crate::model::profile::{AddressUpdate, ProfileUpdate, UserNumber};
-use crate::storage::Storage;
+use crate::storage::{Storage, autoreplies};
 use crate::tasks::Tasks;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -90,12 +91,15 @@ async fn users_are_created_once_log_in_and_receive() {
     assert_eq!(store.recipient("an.na+news@example.com").await.as_deref(), Some("an.na"));
     assert_eq!(store.recipient("nobody@example.com").await, None);
 
+    let autoreply = Autoreply { is_enabled: true, ..Autoreply::default() };
+    directory.put_autoreply(anna, autoreply).await.unwrap();
     let deletion = directory.delete_user(anna, None).await.unwrap();
     assert_eq!(deletion.addresses, 1);
     assert!(directory.find_user(anna).await.unwrap().is_none());
     assert_eq!(store.recipient("anna@example.com").await, None);
     directory.finish_purges().await.unwrap();
     assert!(directory.mailstore.list_mailboxes(anna).await.unwrap().is_empty());
+    assert!(autoreplies::find(&store.storage, anna).await.unwrap().is_none());
     store.storage.drop_database().await.unwrap();
 }
 

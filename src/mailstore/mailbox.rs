@@ -5,7 +5,6 @@ use super::Mailstore;
 use super::default_names::default_names;
 use crate::model::error::{Error, Result};
 use crate::model::id::{MailboxId, UserId};
-use crate::model::limits::MAILBOXES_MAX;
 use crate::model::mailbox::{Mailbox, MailboxCounts, MailboxName, SpecialUse};
 use crate::model::rights::Acl;
 use crate::model::setting::Setting;

@@ -158,8 +158,15 @@ pub async fn start_purge(storage: &Storage, user: UserId, now_ms: i64) -> Result
 }
 
 /// Collections whose documents with a `user` belong to that user alone, beside his mail.
-const OWNED: [&str; 5] =
-    ["tokens", "app_passwords", "pending_logins", "auth_log", "address_register"];
+const OWNED: [&str; 7] = [
+    "tokens",
+    "app_passwords",
+    "pending_logins",
+    "auth_log",
+    "address_register",
+    "filters",
+    "autoreplies",
+];
 
 /// Removes what a user has beside his mail.
 ///

@@ -138,15 +138,6 @@ pub async fn delete(storage: &Storage, user: UserId, filter: ObjectId) -> Result
     Ok(filters(storage).delete_one(of_user(user, filter)).await?.deleted_count > 0)
 }
 
-/// Removes all rules of a user.
-///
-/// # Errors
-/// `Unavailable`.
-pub async fn delete_of_user(storage: &Storage, user: UserId) -> Result<()> {
-    filters(storage).delete_many(doc! { "user": oid(user) }).await?;
-    Ok(())
-}
-
 /// All rules of a user in their order, at most `limit`: one round trip.
 ///
 /// # Errors
