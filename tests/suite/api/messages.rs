@@ -1,6 +1,10 @@
-//! Messages over the API: `tests/judges/api_journey.py` walks them; here are their rows.
+//! Messages over the API: `tests/judges/api_journey.py`, `tests/suite/messages_api.rs` and
+//! `tests/suite/updates.rs` walk them; here are their rows and mistakes.
+
+use serde_json::{Value, json};
 
 use super::registry::{Row, row};
+use crate::support::store::TestStore;
 
 pub const ROWS: &[Row] = &[
     row("listMessages", "{}"),
@@ -12,4 +16,87 @@ pub const ROWS: &[Row] = &[
     row("deleteMessage", "{}"),
     row("showAttachment", "{}"),
     row("showMessageSource", "{}"),
+    row("listArchivedMessages", "{}"),
+    row("restoreArchivedMessage", "{}"),
+    row("restoreArchivedMessages", r#"{"start":"2020-01-01","end":"2030-01-01"}"#),
+    row("searchMessages", "{}"),
+    row("searchApplyMessages", r#"{"action":{"seen":true}}"#),
+    row("listFiles", "{}"),
+    row("uploadFile", r#"{"content":"hello"}"#),
+    row("deleteFile", "{}"),
+    row("showFile", "{}"),
+    row("updates", "{}"),
 ];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_parameters_of_archive_search_files_and_updates_are_named() {
+    let store = TestStore::start().await;
+    let (api, anna) = (store.api(), store.create_user("anna").await);
+    let none = "a".repeat(24);
+    for (method, path, body, code) in [
+        ("GET", "archived/messages?order=x", json!({}), "InputValidationError"),
+        ("GET", "archived/messages?limit=251", json!({}), "InputValidationError"),
+        ("POST", "archived/restore", json!({ "start": "2020-01-01" }), "InputValidationError"),
+        ("POST", "archived/messages/x/restore", json!({}), "InputValidationError"),
+        ("GET", "search?order=x", json!({}), "InputValidationError"),
+        ("GET", "search?mailbox=x", json!({}), "InputValidationError"),
+        ("POST", "search", json!({}), "InputValidationError"),
+        ("POST", "search", json!({ "action": { "moveTo": "x" } }), "InputValidationError"),
+        ("GET", "storage?limit=0", json!({}), "InputValidationError"),
+        ("POST", "storage", json!({}), "InputValidationError"),
+        (
+            "POST",
+            "storage",
+            json!({ "content": "?", "encoding": "base64" }),
+            "InputValidationError",
+        ),
+        ("GET", "storage/x", json!({}), "InputValidationError"),
+        ("GET", &format!("storage/{none}"), json!({}), "FileNotFound"),
+        ("DELETE", &format!("storage/{none}"), json!({}), "FileNotFound"),
+        ("GET", "updates?nonsense=1", json!({}), "InputValidationError"),
+    ] {
+        let (path, body) = (format!("/users/{anna}/{path}"), body.to_string());
+        let (status, answer) = api.raw(method, &path, "application/json", body.as_bytes()).await;
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        assert_eq!(answer["code"], code, "{method} {path} {body}: {status} {answer}");
+        assert_eq!(status, if code == "FileNotFound" { 404 } else { 400 }, "{path}: {answer}");
+    }
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_and_deleted_messages_of_another_user_do_not_exist() {
+    let store = TestStore::start().await;
+    let api = store.api();
+    let (anna, berta) = (store.create_user("anna").await, store.create_user("berta").await);
+    let (status, answer) =
+        api.post(&format!("/users/{anna}/storage"), &json!({ "content": "mine" })).await;
+    assert_eq!(status, 200, "{answer}");
+    let file = answer["id"].as_str().unwrap().to_owned();
+    let (_, listed) = api.get(&format!("/users/{anna}/mailboxes/resolve?path=INBOX")).await;
+    let inbox = format!("/users/{anna}/mailboxes/{}/messages", listed["id"].as_str().unwrap());
+    let (status, answer) = api.post(&inbox, &json!({ "subject": "mine", "text": "x" })).await;
+    assert_eq!(status, 200, "{answer}");
+    let (status, answer) = api.delete(&format!("{inbox}/{}", answer["message"]["id"])).await;
+    assert_eq!(status, 200, "{answer}");
+    let (_, archived) = api.get(&format!("/users/{anna}/archived/messages")).await;
+    let message = archived["results"][0]["id"].as_str().expect("it is archived").to_owned();
+
+    for path in ["archived/messages", "storage", "search"] {
+        let (status, answer) = api.get(&format!("/users/{berta}/{path}")).await;
+        assert_eq!((status, &answer["total"]), (200, &json!(0)), "{path}: {answer}");
+    }
+    let restore = format!("archived/messages/{message}/restore");
+    let (status, answer) = api.post(&format!("/users/{berta}/{restore}"), &json!({})).await;
+    assert_eq!((status, &answer["code"]), (404, &json!("MessageNotFound")), "{answer}");
+    let (status, answer) = api.get(&format!("/users/{berta}/storage/{file}")).await;
+    assert_eq!((status, &answer["code"]), (404, &json!("FileNotFound")), "{answer}");
+    let (status, answer) = api.delete(&format!("/users/{berta}/storage/{file}")).await;
+    assert_eq!((status, &answer["code"]), (404, &json!("FileNotFound")), "{answer}");
+    let (status, octets) =
+        api.raw("GET", &format!("/users/{anna}/storage/{file}"), "text/plain", b"").await;
+    assert_eq!((status, octets.as_slice()), (200, &b"mine"[..]));
+    let (status, answer) = api.post(&format!("/users/{anna}/{restore}"), &json!({})).await;
+    assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer}");
+    store.stop().await;
+}
