@@ -26,6 +26,7 @@ mod limits;
 mod lmtp;
 mod local;
 mod messages_api;
+mod operations;
 mod pop3;
 mod pop3_judges;
 mod resync;

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod corpus;
+pub mod database;
 pub mod imap;
 pub mod judge;
 pub mod lmtp;
