@@ -1,4 +1,4 @@
-//! Clients nobody here wrote: mbsync, Python's imaplib, imapflow.
+//! Clients nobody here wrote: mbsync, Python's imaplib, imapflow, Node's fetch with nodemailer.
 
 use crate::support::corpus;
 use crate::support::judge;
@@ -52,6 +52,17 @@ async fn imapflow_lists_fetches_flags_moves_and_idles() {
         &[&script("imapflow.mjs"), &imap.to_string(), &lmtp.to_string(), "anna", PASSWORD],
     )
     .await;
+    assert!(said.contains(" passed, 0 failed"), "{said}");
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webmail_reads_answers_sorts_and_restores() {
+    let store = TestStore::start().await;
+    let base = format!("http://{}", store.running.addresses.api[0]);
+    let lmtp = store.lmtp_address().port().to_string();
+    let said =
+        judge::run("node", &[&script("webmail_journey.mjs"), &base, &lmtp, ROOT_TOKEN]).await;
     assert!(said.contains(" passed, 0 failed"), "{said}");
     store.stop().await;
 }
