@@ -5,24 +5,51 @@
 //! A recipient is answered as delivered only when the write is acknowledged (law 1).
 
 use super::audit::Audited;
+use super::pass_on::{self, Relay};
 use super::plan::Plan;
 use super::traits::Traits;
 use super::{Delivery, trace};
 use crate::mailstore::append::{Appended, Prepared, Target};
 use crate::model::error::{Error, Result};
-use crate::model::id::UserId;
 use crate::model::message::TimeMs;
 use crate::model::transaction::{ForwardPath, MailTransaction};
 use crate::model::user::User;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::error::Error as StdError;
 use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Recipients of one message whose mailboxes are looked up at the same time.
 const CONCURRENT_MAX: usize = 16;
+
+/// Whom a message came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Addressee {
+    /// A user.
+    User(Recipient),
+    /// An address without a user.
+    Relay(Relay),
+}
+
+impl Addressee {
+    /// As the sender named it.
+    pub const fn path(&self) -> &ForwardPath {
+        match self {
+            Self::User(recipient) => &recipient.path,
+            Self::Relay(relay) => &relay.path,
+        }
+    }
+
+    /// Several names of one addressee have the same.
+    const fn id(&self) -> [u8; 12] {
+        match self {
+            Self::User(recipient) => recipient.user.id.octets(),
+            Self::Relay(relay) => relay.entry.id.octets(),
+        }
+    }
+}
 
 /// A recipient that was resolved.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +67,8 @@ pub enum Outcome {
     Delivered(Appended),
     /// His rules have it dropped; what they forward is queued, durably.
     Dropped,
+    /// It came to an address without a user, and what that does with it is queued, durably.
+    PassedOn,
     /// It has passed too many hosts (RFC 5321 §6.3).
     Looping,
     /// It is not there; shared when it failed for several recipients at once.
@@ -62,45 +91,47 @@ pub(super) struct Arrival<'a> {
 }
 
 impl Delivery {
-    /// Delivers a message. Returns one outcome per recipient, in their order. A user who is named
-    /// more than once gets the message once, under the first address; each of the names has that
-    /// outcome.
+    /// Delivers a message. Returns one outcome per addressee, in their order. Who is named more
+    /// than once gets it once, under the first address; each of the names has that outcome.
     ///
     /// Round trips: the plan of each distinct user, users in parallel, and those of one
     /// `append_to_many`, which raises the content's count once; then what rules send.
     pub async fn accept(
         &self,
         transaction: &MailTransaction,
-        recipients: &[Recipient],
+        addressees: &[Addressee],
         content: Bytes,
     ) -> Vec<Outcome> {
         let octets = content.len();
         if trace::is_looping(&content) {
-            return self.refuse_all(transaction, recipients, octets, &Outcome::Looping);
+            return refuse_all(transaction, addressees, octets, &Outcome::Looping);
         }
         let prepared = match self.mailstore.prepare(content).await {
             Ok(prepared) => prepared,
             Err(error) => {
                 let outcome = Outcome::Failed(Arc::new(error));
-                return self.refuse_all(transaction, recipients, octets, &outcome);
+                return refuse_all(transaction, addressees, octets, &outcome);
             }
         };
         let traits = Traits::read(&prepared);
         let now = self.clock.now_ms();
         let arrival = Arrival { transaction, traits, prepared, lines: Vec::new(), now };
-        let mut first_of: HashMap<UserId, usize> = HashMap::new();
-        let mut distinct = Vec::new();
-        for recipient in recipients {
-            first_of.entry(recipient.user.id).or_insert_with(|| {
-                distinct.push(recipient);
-                distinct.len() - 1
-            });
+        let mut outcomes: HashMap<[u8; 12], Outcome> = HashMap::new();
+        let mut users: Vec<&Recipient> = Vec::new();
+        let mut relays: Vec<&Relay> = Vec::new();
+        let mut seen = HashSet::new();
+        for addressee in addressees.iter().filter(|addressee| seen.insert(addressee.id())) {
+            match addressee {
+                Addressee::User(recipient) => users.push(recipient),
+                Addressee::Relay(relay) => relays.push(relay),
+            }
         }
-        let outcomes = self.deliver(&arrival, &distinct).await;
-        let outcome_of = |recipient: &Recipient| {
-            first_of.get(&recipient.user.id).and_then(|index| outcomes.get(*index)).cloned()
-        };
-        recipients.iter().filter_map(outcome_of).collect()
+        let delivered = self.deliver(&arrival, &users).await;
+        outcomes.extend(users.iter().map(|user| user.user.id.octets()).zip(delivered));
+        for relay in relays {
+            outcomes.insert(relay.entry.id.octets(), self.pass_on(&arrival, relay).await);
+        }
+        addressees.iter().filter_map(|addressee| outcomes.get(&addressee.id()).cloned()).collect()
     }
 
     /// Delivers to distinct users: one outcome each, in their order.
@@ -179,20 +210,22 @@ impl Delivery {
         }
         Ok(())
     }
+}
 
-    fn refuse_all(
-        &self,
-        transaction: &MailTransaction,
-        recipients: &[Recipient],
-        octets: usize,
-        outcome: &Outcome,
-    ) -> Vec<Outcome> {
-        let started = Instant::now();
-        for recipient in recipients {
-            record(transaction, recipient, octets, outcome, started);
+fn refuse_all(
+    transaction: &MailTransaction,
+    addressees: &[Addressee],
+    octets: usize,
+    outcome: &Outcome,
+) -> Vec<Outcome> {
+    let started = Instant::now();
+    for addressee in addressees {
+        match addressee {
+            Addressee::User(recipient) => record(transaction, recipient, octets, outcome, started),
+            Addressee::Relay(relay) => pass_on::record(transaction, relay, outcome),
         }
-        vec![outcome.clone(); recipients.len()]
     }
+    vec![outcome.clone(); addressees.len()]
 }
 
 /// The log line and the counters of one delivery.
@@ -224,6 +257,8 @@ fn record(
                 "message delivered"
             );
         }
+        // `pass_on` tells that itself
+        Outcome::PassedOn => {}
         Outcome::Dropped => {
             tracing::info!(
                 session.id = session,
@@ -253,7 +288,7 @@ fn record(
 }
 
 /// The error and its causes in one line.
-fn chain(error: &Error) -> String {
+pub(super) fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -268,6 +303,7 @@ fn result_name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Delivered(_) => "delivered",
         Outcome::Dropped => "dropped",
+        Outcome::PassedOn => "passed_on",
         Outcome::Looping => "looping",
         Outcome::Failed(error) => match error.as_ref() {
             Error::OverQuota => "over_quota",

@@ -1,7 +1,7 @@
 //! Deliveries to several users at once, on a real database.
 
 use super::Delivery;
-use super::accept::{Outcome, Recipient};
+use super::accept::{Addressee, Outcome, Recipient};
 use crate::auth::password::Passwords;
 use crate::clock::Clock;
 use crate::directory::Directory;
@@ -67,6 +67,7 @@ async fn recipients_fail_alone_and_share_the_content() {
         with: "LMTP",
         session: "1".to_owned(),
     };
+    let recipients: Vec<Addressee> = recipients.into_iter().map(Addressee::User).collect();
     let content = Bytes::from_static(b"Subject: to all\r\n\r\nbody\r\n");
     let outcomes = delivery.accept(&transaction, &recipients, content.clone()).await;
     let [

@@ -1,6 +1,6 @@
 //! Audits on a real database: what is there, what comes, what is dropped; their end.
 
-use super::accept::Recipient;
+use super::accept::{Addressee, Recipient};
 use super::accept_tests::{delivery_of, recipient};
 use super::audit::NewAudit;
 use crate::clock::Clock;
@@ -42,7 +42,7 @@ async fn audits_copy_what_is_there_and_what_comes_and_outlive_it() {
     };
     let transaction = transaction();
     let audited = async |anna: &Recipient, subject: &str| {
-        delivery.accept(&transaction, std::slice::from_ref(anna), content(subject)).await
+        delivery.accept(&transaction, &[Addressee::User(anna.clone())], content(subject)).await
     };
     audited(&anna, "before").await;
     let now = clock.now_ms();

@@ -7,16 +7,31 @@ use crate::codec::mime::build::{Draft, compose};
 use crate::model::address::EmailAddress;
 use crate::model::error::{Error, Result};
 use crate::model::filter::Autoreply;
+use crate::model::id::{ObjectId, UserId};
 use crate::model::queue::Reason;
 use crate::model::structure::NamedAddress;
+use crate::model::transaction::ForwardPath;
 use crate::storage::field::new_id;
 use crate::storage::{autoreplies, rate_limits, users};
 
 /// Local parts of addresses nobody reads.
 const NOBODIES: [&str; 5] = ["mailer-daemon", "postmaster", "no-reply", "noreply", "do-not-reply"];
 
+/// Who answers: a user, or an address without one.
+#[derive(Clone, Debug)]
+pub(super) struct Answerer<'a> {
+    /// His id, or that of the address.
+    pub id: [u8; 12],
+    /// The user, if it is one: an autoreply without a name has his.
+    pub user: Option<UserId>,
+    /// From whom; empty: from the address the message came to.
+    pub address: String,
+    /// The address the message came to.
+    pub path: &'a ForwardPath,
+}
+
 impl Delivery {
-    /// Answers a message, unless it came from a program or its sender was answered lately.
+    /// Answers a message for a user who has switched that on.
     ///
     /// # Errors
     /// `Unavailable`; nothing is sent then.
@@ -25,25 +40,44 @@ impl Delivery {
         arrival: &Arrival<'_>,
         recipient: &Recipient,
     ) -> Result<()> {
-        // RFC 3834 §2: never to the null path, to lists, to answers of programs
-        let Some(sender) = &arrival.transaction.reverse_path else { return Ok(()) };
-        if arrival.traits.is_automatic || is_nobody(sender) {
+        if sender_of(arrival).is_none() {
             return Ok(());
         }
-        let user = recipient.user.id;
-        let Some((_, autoreply)) = autoreplies::find(&self.storage, user).await? else {
+        let user = &recipient.user;
+        let Some((_, autoreply)) = autoreplies::find(&self.storage, user.id).await? else {
             return Ok(());
         };
+        let answerer = Answerer {
+            id: user.id.octets(),
+            user: Some(user.id),
+            address: user.address.clone(),
+            path: &recipient.path,
+        };
+        self.answer(arrival, &answerer, autoreply).await
+    }
+
+    /// Answers a message, unless it came from a program or its sender was answered lately.
+    ///
+    /// # Errors
+    /// `Unavailable`; nothing is sent then.
+    pub(super) async fn answer(
+        &self,
+        arrival: &Arrival<'_>,
+        answerer: &Answerer<'_>,
+        autoreply: Autoreply,
+    ) -> Result<()> {
+        let Some(sender) = sender_of(arrival) else { return Ok(()) };
         if !autoreply.is_active(arrival.now) {
             return Ok(());
         }
         // RFC 3834 §2: not to the same one too often, whichever node it comes to
         let interval = self.autoreply_interval_ms().await?;
-        let key = format!("autoreply:{user}:{}", sender.lookup_form());
+        let key =
+            format!("autoreply:{}:{}", ObjectId::from_octets(answerer.id), sender.lookup_form());
         if !rate_limits::is_first(&self.storage, &key, arrival.now, interval).await? {
             return Ok(());
         }
-        let sent = self.send_autoreply(arrival, recipient, sender, &autoreply).await;
+        let sent = self.send_autoreply(arrival, answerer, sender, &autoreply).await;
         if sent.is_err() {
             rate_limits::forget(&self.storage, &key).await?;
         }
@@ -53,17 +87,16 @@ impl Delivery {
     async fn send_autoreply(
         &self,
         arrival: &Arrival<'_>,
-        recipient: &Recipient,
+        answerer: &Answerer<'_>,
         sender: &EmailAddress,
         autoreply: &Autoreply,
     ) -> Result<()> {
-        let user = &recipient.user;
-        let name = match autoreply.name.as_str() {
-            "" => users::load(&self.storage, user.id).await?.profile.name,
-            name => name.to_owned(),
+        let name = match (autoreply.name.as_str(), answerer.user) {
+            ("", Some(user)) => users::load(&self.storage, user).await?.profile.name,
+            (name, _) => name.to_owned(),
         };
-        let address = match user.address.as_str() {
-            "" => recipient.path.address.to_string(),
+        let address = match answerer.address.as_str() {
+            "" => answerer.path.address.to_string(),
             address => address.to_owned(),
         };
         let queue_id = new_id();
@@ -75,7 +108,7 @@ impl Delivery {
         let content = content.map_err(|error| Error::internal("composing a message", error))??;
         let letter = Letter {
             queue_id,
-            user: Some(user.id),
+            user: answerer.user,
             reason: Reason::Autoreply,
             // RFC 3834 §3.3: the null path, so that nothing answers it
             sender: None,
@@ -113,6 +146,12 @@ fn draft(arrival: &Arrival<'_>, autoreply: &Autoreply) -> Draft {
         date_ms: arrival.now,
         ..Draft::default()
     }
+}
+
+/// Who would be answered (RFC 3834 §2): never the null path, a list, a program.
+fn sender_of<'a>(arrival: &Arrival<'a>) -> Option<&'a EmailAddress> {
+    let sender = arrival.transaction.reverse_path.as_ref()?;
+    (!arrival.traits.is_automatic && !is_nobody(sender)).then_some(sender)
 }
 
 fn is_nobody(sender: &EmailAddress) -> bool {

@@ -10,11 +10,12 @@ use super::trace;
 use crate::codec::mime::header;
 use crate::model::address::EmailAddress;
 use crate::model::error::{Error, Result};
-use crate::model::id::UserId;
+use crate::model::id::{ObjectId, UserId};
 use crate::model::message::TimeMs;
 use crate::model::queue::{Entry, QueueId, Reason};
 use crate::model::target::{ForwardTarget, TargetKind};
-use crate::model::user::User;
+use crate::model::transaction::ForwardPath;
+use crate::model::window::Window;
 use crate::storage::field::new_id;
 use crate::storage::{rate_limits, users};
 use bytes::Bytes;
@@ -23,6 +24,19 @@ use bytes::Bytes;
 const HOPS_MAX: usize = 30;
 /// The window of the limit.
 const DAY_MS: TimeMs = 24 * 60 * 60 * 1000;
+
+/// For whom a message is forwarded: a user, or an address without one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Forwarder<'a> {
+    /// His id, or that of the address.
+    pub id: [u8; 12],
+    /// The user, if it is one.
+    pub user: Option<UserId>,
+    /// Forwards in 24 hours; 0 is the store's default.
+    pub forwards_max: u64,
+    /// The address the message came to.
+    pub path: &'a ForwardPath,
+}
 
 impl Delivery {
     /// Forwards a message for one of its recipients. Over the user's limit, and when the message
@@ -38,31 +52,56 @@ impl Delivery {
         queue_id: QueueId,
     ) -> Result<()> {
         let user = &recipient.user;
-        let mark = self.mark(user.id).await?;
+        let forwarder = Forwarder {
+            id: user.id.octets(),
+            user: Some(user.id),
+            forwards_max: user.rules.forwards_max,
+            path: &recipient.path,
+        };
+        let why = match self.try_forward(arrival, &forwarder, targets, queue_id).await {
+            Err(Error::Throttled { .. }) => Some("limit"),
+            tried => tried?,
+        };
+        if let Some(why) = why {
+            metrics::counter!("eider_forwards_refused_total", "reason" => why).increment(1);
+            tracing::warn!(user.id = %user.id, why, "a message is not forwarded");
+        }
+        Ok(())
+    }
+
+    /// Forwards a message unless it is in a loop; then, the reason.
+    ///
+    /// # Errors
+    /// `Throttled` over the limit, `Unavailable`; nothing is forwarded then.
+    pub(super) async fn try_forward(
+        &self,
+        arrival: &Arrival<'_>,
+        forwarder: &Forwarder<'_>,
+        targets: &[ForwardTarget],
+        queue_id: QueueId,
+    ) -> Result<Option<&'static str>> {
+        let mark = self.mark(forwarder.id).await?;
         let traits = &arrival.traits;
         if traits.hops >= HOPS_MAX || traits.seen_marks.len() >= HOPS_MAX {
-            return refuse(user, "hops");
+            return Ok(Some("hops"));
         }
         if traits.seen_marks.contains(&mark) {
-            return refuse(user, "loop");
+            return Ok(Some("loop"));
         }
-        match self.count_forwards(user, targets.len()).await {
-            Err(Error::Throttled { .. }) => return refuse(user, "limit"),
-            counted => counted?,
-        }
+        self.count_forwards(forwarder.id, forwarder.forwards_max, targets.len()).await?;
         let via = |target: &ForwardTarget| match target.kind {
             TargetKind::Mail => Some((EmailAddress::new(&target.value).ok()?, None)),
             TargetKind::Relay | TargetKind::Http => {
-                Some((recipient.path.address.clone(), Some(target.clone())))
+                Some((forwarder.path.address.clone(), Some(target.clone())))
             }
         };
         let received =
-            trace::received(arrival.transaction, &recipient.path, &self.hostname, arrival.now);
+            trace::received(arrival.transaction, forwarder.path, &self.hostname, arrival.now);
         let mut lines = format!("X-Eider-Seen: {mark}\r\n{received}").into_bytes();
         lines.extend_from_slice(&arrival.lines);
         let letter = Letter {
             queue_id,
-            user: Some(user.id),
+            user: forwarder.user,
             reason: Reason::Forward,
             sender: arrival.transaction.reverse_path.clone(),
             prepared: arrival.prepared.clone(),
@@ -70,7 +109,7 @@ impl Delivery {
             due_ms: arrival.now,
             recipients: targets.iter().filter_map(via).collect(),
         };
-        self.send(letter).await.map(|_| ())
+        self.send(letter).await.map(|_| None)
     }
 
     /// Sends a stored message on; its sender stays the one it came from. Counted like any other.
@@ -85,7 +124,7 @@ impl Delivery {
         targets: &[ForwardTarget],
     ) -> Result<Vec<Entry>> {
         let user = users::load(&self.storage, user).await?.profile.user;
-        self.count_forwards(&user, targets.len()).await?;
+        self.count_forwards(user.id.octets(), user.rules.forwards_max, targets.len()).await?;
         let own = EmailAddress::new(&user.address).ok();
         let sender = match header::first(prefix, "return-path").map(header::unfold) {
             // RFC 5321 §4.4: `<>` is the null path
@@ -99,7 +138,8 @@ impl Delivery {
             TargetKind::Mail => Some((EmailAddress::new(&target.value).ok()?, None)),
             TargetKind::Relay | TargetKind::Http => Some((own.clone()?, Some(target.clone()))),
         };
-        let mut lines = format!("X-Eider-Seen: {}\r\n", self.mark(user.id).await?).into_bytes();
+        let mut lines =
+            format!("X-Eider-Seen: {}\r\n", self.mark(user.id.octets()).await?).into_bytes();
         let kept = header::without(prefix, &["return-path", "delivered-to"]);
         lines.extend_from_slice(kept.as_deref().unwrap_or(prefix));
         let letter = Letter {
@@ -115,21 +155,16 @@ impl Delivery {
         self.send(letter).await
     }
 
-    /// Counts against the user's limit of 24 hours, shared by all nodes.
-    async fn count_forwards(&self, user: &User, count: usize) -> Result<()> {
-        let max = match user.rules.forwards_max {
+    /// Counts against a user's or address's own limit of 24 hours (0: the store's), shared by all
+    /// nodes.
+    async fn count_forwards(&self, id: [u8; 12], own_max: u64, count: usize) -> Result<()> {
+        let max = match own_max {
             0 => self.forwards_max().await?,
             max => max,
         };
-        let (key, by) = (format!("forward:{}", user.id), u64::try_from(count).unwrap_or(1));
+        let (key, by) =
+            (Window::Forwards.key(ObjectId::from_octets(id)), u64::try_from(count).unwrap_or(1));
         let now = self.clock.now_ms();
         rate_limits::count_below(&self.storage, &key, by, max, now, DAY_MS).await
     }
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "what its callers return")]
-fn refuse(user: &User, why: &'static str) -> Result<()> {
-    metrics::counter!("eider_forwards_refused_total", "reason" => why).increment(1);
-    tracing::warn!(user.id = %user.id, why, "a message is not forwarded");
-    Ok(())
 }

@@ -83,7 +83,7 @@ impl Delivery {
         };
         let recipient = Recipient { path: ForwardPath { address }, user };
         match self.deliver(&arrival, &[&recipient]).await.pop() {
-            Some(Outcome::Delivered(_) | Outcome::Dropped) => Ok(()),
+            Some(Outcome::Delivered(_) | Outcome::Dropped | Outcome::PassedOn) => Ok(()),
             Some(Outcome::Looping) => Err(Error::Conflict { reason: "the message is looping" }),
             Some(Outcome::Failed(error)) => {
                 Err(Error::Conflict { reason: reason_of(error.as_ref()) })

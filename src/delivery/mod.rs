@@ -2,8 +2,9 @@
 //!
 //! `accept` is everything that happens when a message arrives: `plan` decides for each recipient by
 //! `filter` over the message's `traits`, the mail store appends, and `forward` and `autoreply` send
-//! what follows from it. `send` is how anything leaves, also what `submit` was given: all
-//! recipients into the queue, those of our own delivered at once.
+//! what follows from it; `pass_on` does that for addresses without a user. `send` is how anything
+//! leaves, also what `submit` was given: all recipients into the queue, those of our own delivered
+//! at once.
 
 pub mod accept;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub mod filter;
 mod forward;
 pub mod info;
 mod local;
+pub mod pass_on;
 mod plan;
 mod register;
 pub mod send;
@@ -28,7 +30,6 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::mailstore::Mailstore;
 use crate::model::error::Result;
-use crate::model::id::UserId;
 use crate::queue::Queue;
 use crate::storage::{Storage, secrets};
 use std::sync::Arc;
@@ -69,15 +70,15 @@ impl Delivery {
         &self.queue
     }
 
-    /// What is put into messages that are forwarded for a user, so that they are not again when
-    /// they come back. Nobody else can make it.
+    /// What is put into messages that are forwarded for a user or an address, by its id, so that
+    /// they are not again when they come back. Nobody else can make it.
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn mark(&self, user: UserId) -> Result<String> {
+    async fn mark(&self, id: [u8; 12]) -> Result<String> {
         let load = || secrets::load(&self.storage, "loop");
         let key = self.loop_secret.get_or_try_init(load).await?;
-        let mark = blake3::keyed_hash(key, &user.octets()).to_hex();
+        let mark = blake3::keyed_hash(key, &id).to_hex();
         Ok(mark.as_str().get(..MARK_DIGITS).unwrap_or_default().to_owned())
     }
 }

@@ -78,12 +78,16 @@ pub(super) async fn deliver(
     let outcomes = session.context.delivery.accept(&mail, recipients, content).await;
     let replies = recipients.iter().zip(&outcomes).map(|(recipient, outcome)| match outcome {
         Outcome::Delivered(_) => {
-            let address = &recipient.path.address;
+            let address = &recipient.path().address;
             Reply::new(250, (2, 0, 0), format!("<{address}> stored {id}"))
         }
         Outcome::Dropped => {
-            let address = &recipient.path.address;
+            let address = &recipient.path().address;
             Reply::new(250, (2, 0, 0), format!("<{address}> dropped by the user's rules {id}"))
+        }
+        Outcome::PassedOn => {
+            let address = &recipient.path().address;
+            Reply::new(250, (2, 0, 0), format!("<{address}> passed on {id}"))
         }
         // RFC 3463 §3.5: X.4.6 routing loop detected
         Outcome::Looping => Reply::new(554, (5, 4, 6), "the message is looping"),

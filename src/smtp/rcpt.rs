@@ -6,7 +6,9 @@ use super::session::Session;
 use crate::codec::smtp::parameters::RcptParameters;
 use crate::codec::smtp::path::Path;
 use crate::codec::smtp::reply::Reply;
-use crate::delivery::accept::Recipient;
+use crate::delivery::accept::{Addressee, Recipient};
+use crate::delivery::pass_on::{Relay, is_open};
+use crate::directory::resolve::Destination;
 use crate::model::address::EmailAddress;
 use crate::model::error::{Error, Result};
 use crate::model::limits::RECIPIENTS_MAX;
@@ -37,8 +39,11 @@ impl Session {
             Ok(address) => address,
             Err(error) => return reply_to_error(&error),
         };
-        match self.find_user(&address).await {
-            Ok(user) => self.add_recipient(address, user, size.unwrap_or(0)),
+        match self.find_destination(&address).await {
+            Ok(Destination::User(user)) => self.add_user(address, *user, size.unwrap_or(0)),
+            Ok(Destination::Forwarded(entry)) => {
+                self.add_relay(Relay { path: ForwardPath { address }, entry: *entry })
+            }
             Err(error) => {
                 self.log_error(&error);
                 reply_to_error(&error)
@@ -56,13 +61,21 @@ impl Session {
         }
     }
 
-    async fn find_user(&self, address: &EmailAddress) -> Result<User> {
+    async fn find_destination(&self, address: &EmailAddress) -> Result<Destination> {
         let lookup = normal_form(address)?;
-        let user = self.context.directory.resolve_recipient(&lookup).await?;
-        user.ok_or(Error::NotFound { what: "address" })
+        let found = self.context.directory.resolve_destination(&lookup).await?;
+        found.ok_or(Error::NotFound { what: "address" })
     }
 
-    fn add_recipient(&mut self, address: EmailAddress, user: User, octets: u64) -> Reply {
+    /// An address without a user that does nothing with mail is like a disabled user.
+    fn add_relay(&mut self, relay: Relay) -> Reply {
+        if !is_open(relay.entry.forwarding.as_ref()) {
+            return Reply::new(550, (5, 2, 1), "mailbox disabled");
+        }
+        self.add(Addressee::Relay(relay))
+    }
+
+    fn add_user(&mut self, address: EmailAddress, user: User, octets: u64) -> Reply {
         if user.disabled {
             return Reply::new(550, (5, 2, 1), "mailbox disabled");
         }
@@ -72,8 +85,12 @@ impl Session {
         if user.quota_octets.is_some_and(|quota| user.used_octets >= quota || used > quota) {
             return over_quota();
         }
+        self.add(Addressee::User(Recipient { path: ForwardPath { address }, user }))
+    }
+
+    fn add(&mut self, addressee: Addressee) -> Reply {
         if let Some(transaction) = &mut self.transaction {
-            transaction.recipients.push(Recipient { path: ForwardPath { address }, user });
+            transaction.recipients.push(addressee);
         }
         Reply::new(250, (2, 1, 5), "recipient accepted")
     }

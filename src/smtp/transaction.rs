@@ -1,7 +1,7 @@
 //! A mail transaction as it grows: MAIL, then RCPT, then chunks (RFC 5321 §3.3, RFC 3030 §2).
 
 use crate::codec::smtp::parameters::MailParameters;
-use crate::delivery::accept::Recipient;
+use crate::delivery::accept::Addressee;
 use crate::model::transaction::ReversePath;
 use crate::spool::Spool;
 
@@ -13,7 +13,7 @@ pub struct Transaction {
     /// What MAIL announced.
     pub parameters: MailParameters,
     /// Accepted recipients in the order of their RCPT.
-    pub recipients: Vec<Recipient>,
+    pub recipients: Vec<Addressee>,
     /// What BDAT has brought so far.
     pub chunks: Option<Receiving>,
 }

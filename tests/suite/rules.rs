@@ -231,6 +231,56 @@ async fn an_autoreply_answers_each_sender_once_on_all_nodes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_to_an_address_without_a_user_is_passed_on_and_answered() {
+    let database = unique("eider_test");
+    let store = TestStore::start_on(&database).await;
+    let (api, anna) = (store.api(), store.create_user("anna").await);
+    let team = json!({
+        "address": "team@example.com", "name": "The Team", "forwards": 3,
+        "targets": ["out@elsewhere.example", "anna@example.com", "smtp://relay.example:26"],
+        "autoreply": {"status": true, "subject": "Thanks", "text": "We have it"}
+    });
+    let created = ok(api.post("/addresses/forwarded", &team).await).await;
+    let path = format!("/addresses/forwarded/{}", created["id"].as_str().unwrap());
+    let mut lmtp = store.lmtp().await;
+    let both = ["team@example.com", "anna@example.com", "TEAM+x@example.com"];
+    let replies = lmtp.deliver(&both, &corpus::message("to the team")).await;
+    assert_eq!(replies.len(), 3, "{replies:?}");
+    assert!(replies[0].starts_with("250 2.0.0 <team@example.com> passed on"), "{replies:?}");
+    assert!(replies[1].starts_with("250 2.0.0 <anna@example.com> stored"), "{replies:?}");
+    assert!(replies[2].starts_with("250 2.0.0"), "{replies:?}");
+    // named twice it is passed on once; anna has her own copy and the team's
+    let inbox = mailbox(&api, &anna, "path", "INBOX").await;
+    assert_eq!(list(&api, &anna, &inbox).await.len(), 2);
+    let entries = queued(&database).await;
+    let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["out@elsewhere.example", "sender@example.org", "team@example.com"]);
+    let (out, answer) = (&entries[0].1, &entries[1].1);
+    assert_eq!(out.get_str("sender").unwrap(), "sender@example.org");
+    assert!(out.get("user").is_none() && answer.get("user").is_none());
+    assert_eq!(answer.get_str("reason").unwrap(), "autoreply");
+    assert_eq!(answer.get_str("sender").unwrap(), "");
+    let shown = ok(api.get(&path).await).await;
+    assert_eq!((&shown["limits"]["forwards"]["used"]), &3, "{shown}");
+    // what comes back with our mark is in a loop
+    let prefix = out.get_binary_generic("prefix").unwrap();
+    let returning = [prefix.as_slice(), &corpus::message("back")].concat();
+    let replies = lmtp.deliver(&["team@example.com"], &returning).await;
+    assert!(replies[0].starts_with("554 5.4.6"), "{replies:?}");
+    // over the limit the sender keeps it: it is nowhere else
+    let replies = lmtp.deliver(&["team@example.com"], &corpus::message("too many")).await;
+    assert!(replies[0].starts_with("451 4.7.1"), "{replies:?}");
+    assert_eq!(queued(&database).await.len(), 3);
+    ok(api.put(&path, &json!({"forwardedDisabled": true})).await).await;
+    let reply = lmtp.command("RSET").await;
+    assert!(reply.starts_with("250"), "{reply}");
+    lmtp.command("MAIL FROM:<a@b.example>").await;
+    let reply = lmtp.command("RCPT TO:<team@example.com>").await;
+    assert!(reply.starts_with("550 5.2.1"), "{reply}");
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_submitted_message_reaches_ours_at_once_and_others_by_the_queue() {
     let database = unique("eider_test");
     let store = TestStore::start_on(&database).await;
