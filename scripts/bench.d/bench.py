@@ -1,10 +1,10 @@
 """Eider against Dovecot, the same client for both, alternating rounds.
+The HTTP API has no peer: its rows are of Eider alone.
 
 Arguments: the eider binary, [messages, default 5000], [rounds, default 3].
 Writes bench.jsonl (one object a measurement) and prints a table of medians and ratios.
 """
-import json, os, pwd, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, threading, time
-import urllib.request
+import http.client, itertools, json, math, os, pwd, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, threading, time
 
 EIDER, COUNT, ROUNDS = sys.argv[1], int((sys.argv[2:3] or [5000])[0]), int((sys.argv[3:4] or [3])[0])
 # Connections whose memory is measured; many, so that buffers kept from the rows before do not hide them.
@@ -92,6 +92,25 @@ class Imap(Line):
         return self.finish()
 
 
+class Api:
+    """One kept connection."""
+
+    def __init__(self, server):
+        self.connection = http.client.HTTPConnection("127.0.0.1", server.api, timeout=120)
+        self.connection.connect()
+        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.headers = {"X-Access-Token": server.token, "Content-Type": "application/json"}
+
+    def call(self, method, path, values=None):
+        body = None if values is None else json.dumps(values)
+        self.connection.request(method, path, body, self.headers)
+        answer = self.connection.getresponse()
+        octets = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{method} {path}: {answer.status} {octets[:300]}")
+        return json.loads(octets)
+
+
 class Lmtp(Line):
     def __init__(self, port):
         super().__init__(port)
@@ -162,10 +181,8 @@ class Eider:
         self.token = open(f"{folder}/root-token").read().strip()
         if not is_new:
             return
-        body = json.dumps({"username": USER, "password": PASSWORD, "address": f"{USER}@example.com"}).encode()
-        headers = {"X-Access-Token": self.token, "Content-Type": "application/json"}
-        request = urllib.request.Request(f"http://127.0.0.1:{self.api}/users", body, headers)
-        urllib.request.urlopen(request).read()
+        values = {"username": USER, "password": PASSWORD, "address": f"{USER}@example.com"}
+        Api(self).call("POST", "/users", values)
 
     def memory_kb(self):
         return rss_kb([self.process.pid])
@@ -318,6 +335,38 @@ def measure(server, base):
     yield "APPEND, 8 connections", "msg/s", few / parallel(8, few, append)
 
 
+def measure_api(server, base):
+    """Rows of the HTTP API, which has no peer here: lists, messages and new users on 8 connections."""
+    api = Api(server)
+    user = api.call("GET", f"/users/resolve/{USER}")["id"]
+    path = f"/users/{user}/mailboxes"
+    inbox = api.call("GET", f"{path}/resolve?path=INBOX")["id"]
+    path += f"/{inbox}/messages"
+    newest = api.call("GET", f"{path}?limit=250")["results"]
+
+    def lists(share):
+        api = Api(server)
+        for _ in share:
+            page = api.call("GET", f"{path}?limit=20")
+            if len(page["results"]) != 20:
+                raise RuntimeError("a page of 20 messages is expected")
+
+    def gets(share):
+        api = Api(server)
+        for number in share:
+            api.call("GET", f"{path}/{newest[number % len(newest)]['id']}")
+
+    def creates(share):
+        api = Api(server)
+        for number in share:
+            api.call("POST", "/users", {"username": f"user{base + number}", "password": PASSWORD})
+
+    few, least = COUNT // 5, COUNT // 50
+    yield "API, list of 20 messages, 8 connections", "1/s", few / parallel(8, few, lists)
+    yield "API, a message, 8 connections", "1/s", few / parallel(8, few, gets)
+    yield "API, new user, 8 connections", "1/s", least / parallel(8, least, creates)
+
+
 def main():
     folders = [tempfile.mkdtemp(prefix="eider-bench-") for _ in range(2)]
     servers = []
@@ -332,7 +381,10 @@ def main():
         servers.append(Dovecot(folders[1]))
         for round_number in range(ROUNDS):
             for server in servers:
-                for row, unit, value in measure(server, round_number * COUNT):
+                measured = measure(server, round_number * COUNT)
+                if isinstance(server, Eider):
+                    measured = itertools.chain(measured, measure_api(server, round_number * COUNT))
+                for row, unit, value in measured:
                     rows.setdefault((row, unit), {}).setdefault(server.name, []).append(value)
                     record = {"round": round_number, "server": server.name, "row": row, "unit": unit, "value": value}
                     out.write(json.dumps(record) + "\n")
@@ -344,8 +396,9 @@ def main():
             shutil.rmtree(folder, ignore_errors=True)
     print(f"\n| Row ({COUNT} messages, {ROUNDS} rounds, median) | Eider | Dovecot | Eider/Dovecot |\n|---|--:|--:|--:|")
     for (row, unit), values in rows.items():
-        eider, dovecot = (statistics.median(values[name]) for name in ("eider", "dovecot"))
-        print(f"| {row}, {unit} | {eider:.0f} | {dovecot:.0f} | {eider / max(dovecot, 0.001):.2f} |")
+        eider, dovecot = (statistics.median(values.get(name, [math.nan])) for name in ("eider", "dovecot"))
+        peer = "– | –" if math.isnan(dovecot) else f"{dovecot:.0f} | {eider / max(dovecot, 0.001):.2f}"
+        print(f"| {row}, {unit} | {eider:.0f} | {peer} |")
 
 
 if __name__ == "__main__":
