@@ -1,7 +1,9 @@
 //! What the store knows of a message beside its content: its envelope, and what was noted when it
 //! was stored (`delivery::info`).
 
+use super::reply::{iso_date, json_value};
 use crate::codec::mime::fields::Fields;
+use crate::model::queue::{Entry, QueueId};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -22,6 +24,51 @@ pub struct EnvelopeRecipientView {
     pub value: String,
     /// With the domain in lowercase.
     pub formatted: String,
+}
+
+/// What is still queued of a message that was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutboundView {
+    /// Its name in the queue.
+    pub queue_id: String,
+    /// Its recipients that are still queued.
+    pub entries: Vec<OutboundEntryView>,
+}
+
+/// A recipient that is still queued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutboundEntryView {
+    /// Number within the message, hexadecimal.
+    pub seq: String,
+    /// To whom.
+    pub recipient: String,
+    /// Why it is sent: `submit`, `forward`, `autoreply`, `bounce`.
+    pub sending_zone: String,
+    /// When it is tried next.
+    pub queued: String,
+}
+
+impl OutboundView {
+    /// What is queued under a name; `None`: nothing.
+    pub fn of(queue_id: QueueId, entries: &[Entry]) -> Option<Self> {
+        let one = |entry: &Entry| OutboundEntryView {
+            seq: format!("{:03x}", entry.seq),
+            recipient: entry.recipient.clone(),
+            sending_zone: entry.reason.name().to_owned(),
+            queued: iso_date(entry.due_ms),
+        };
+        let entries: Vec<_> = entries.iter().map(one).collect();
+        (!entries.is_empty()).then(|| Self { queue_id: queue_id.to_string(), entries })
+    }
+}
+
+/// The names in the queue of all that was sent of a message.
+pub fn queue_ids(info: Option<&str>) -> Vec<QueueId> {
+    let info: Value = info.and_then(json_value).unwrap_or_default();
+    let ids = info.get("outbound").and_then(Value::as_array);
+    ids.into_iter().flatten().filter_map(|id| id.as_str()?.parse().ok()).collect()
 }
 
 /// What the store noted about a message (`delivery::info`).

@@ -2,7 +2,7 @@
 //!
 //! From model types and read fields to views; reads nothing by itself.
 
-use super::message_notes::{EnvelopeView, NotesView, envelope};
+use super::message_notes::{EnvelopeView, NotesView, OutboundView, envelope};
 use super::reply::{iso_date, json_value};
 use crate::codec::mime::display::{Attachment, Layout, Shown};
 use crate::codec::mime::fields::{ContentType, FieldValue, Fields, Recipient};
@@ -238,6 +238,9 @@ pub struct MessageView {
     /// True if it is encrypted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub encrypted: bool,
+    /// What is still queued of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outbound: Vec<OutboundView>,
     /// What the store noted about it.
     #[serde(flatten)]
     pub notes: NotesView,
@@ -405,6 +408,7 @@ pub fn details(
             _ => None,
         },
         encrypted: summary.encrypted,
+        outbound: Vec::new(),
         notes: NotesView::of(&info),
     }
 }

@@ -3,6 +3,7 @@
 use super::Context;
 use super::access::{Grant, Resource};
 use super::extract::Call;
+use super::message_notes::{OutboundView, queue_ids};
 use super::message_source::{HEADER_OCTETS_MAX, find, tree_of};
 use super::message_view::{self, MessageView};
 use super::params::Unknown;
@@ -71,7 +72,13 @@ pub async fn show(State(ctx): State<Context>, mut call: Call) -> Answer {
         stored.map_err(|error| Problem::from(error).with_status(StatusCode::OK))?;
         message.row.flags = change.apply(&message.row.flags);
     }
+    let mut outbound = Vec::new();
+    for queue_id in queue_ids(message.info.as_deref()) {
+        let entries = ctx.delivery.queue().list_entries(user, queue_id).await?;
+        outbound.extend(OutboundView::of(queue_id, &entries));
+    }
     let view = display_message(message, user, root, header, texts).await?;
+    let view = MessageView { outbound, ..view };
     Ok(Reply::json(&view))
 }
 

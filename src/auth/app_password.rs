@@ -3,6 +3,7 @@
 use super::Authenticator;
 use super::authenticate::Protocol;
 use crate::model::error::{Error, Result};
+use crate::model::event::Event;
 use crate::model::id::{ObjectId, UserId};
 use crate::model::setting::Setting;
 use crate::storage::field::new_id;
@@ -44,6 +45,11 @@ fn selector_of(letters: &str) -> u8 {
     digest.as_bytes().first().copied().unwrap_or(0) % SELECTORS
 }
 
+fn event(name: &'static str, password: &AppPassword) -> Event {
+    let event = Event::of_user(name, password.user).with("asp", password.id);
+    event.with("description", &password.description)
+}
+
 fn random_letters() -> String {
     let mut random = rand::rng();
     (0..LETTERS).map(|_| char::from(random.random_range(b'a'..=b'z'))).collect()
@@ -81,6 +87,7 @@ impl Authenticator {
             created_ms: now,
         };
         app_passwords::insert(&self.storage, &password).await?;
+        self.emit(event("asp.created", &password)).await;
         Ok((password.id, letters))
     }
 
@@ -114,7 +121,9 @@ impl Authenticator {
     /// `NotFound`, `Unavailable`.
     pub async fn delete_app_password(&self, user: UserId, id: ObjectId) -> Result<AppPassword> {
         let deleted = app_passwords::delete(&self.storage, user, id).await?;
-        deleted.ok_or(Error::NotFound { what: "app password" })
+        let deleted = deleted.ok_or(Error::NotFound { what: "app password" })?;
+        self.emit(event("asp.deleted", &deleted)).await;
+        Ok(deleted)
     }
 
     /// The application's password that was typed, if it is one of the user's. Its use is noted

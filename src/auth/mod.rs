@@ -14,7 +14,8 @@ pub mod throttle;
 pub mod token;
 
 use crate::clock::Clock;
-use crate::storage::Storage;
+use crate::model::event::Event;
+use crate::storage::{Storage, webhooks};
 use crate::tasks::Tasks;
 use password::Passwords;
 use throttle::Throttle;
@@ -40,5 +41,10 @@ impl Authenticator {
     pub fn with_tasks(mut self, tasks: Tasks) -> Self {
         self.tasks = tasks;
         self
+    }
+
+    /// Tells those who listen, after a change that is acknowledged already.
+    async fn emit(&self, event: Event) {
+        webhooks::tell(&self.storage, &event, self.clock.now_ms()).await;
     }
 }

@@ -6,6 +6,7 @@
 use super::Authenticator;
 use super::token::{digest_of, new_token};
 use crate::model::error::Result;
+use crate::model::event::Event;
 use crate::model::id::UserId;
 use crate::storage::pending_logins::PendingLogin;
 use crate::storage::{changes, pending_logins, rate_limits, user_factors, users};
@@ -98,6 +99,7 @@ impl Authenticator {
         let is_first = record.profile.second_factors.is_empty();
         user_factors::enable(&self.storage, user, "totp", Some(&seed), is_first).await?;
         self.end_other_sessions(user, is_first).await;
+        self.emit(Event::of_user("mfa.totp.enabled", user)).await;
         Ok(Ok(()))
     }
 
@@ -113,6 +115,7 @@ impl Authenticator {
         let is_first = record.profile.second_factors.is_empty();
         user_factors::enable(&self.storage, user, "custom", None, is_first).await?;
         self.end_other_sessions(user, is_first).await;
+        self.emit(Event::of_user("mfa.custom.enabled", user)).await;
         Ok(Ok(()))
     }
 
@@ -138,6 +141,8 @@ impl Authenticator {
             return Ok(Err(Hindrance::IsOff));
         }
         user_factors::disable(&self.storage, user, Some(name)).await?;
+        let event = if name == "totp" { "mfa.totp.disabled" } else { "mfa.custom.disabled" };
+        self.emit(Event::of_user(event, user)).await;
         Ok(Ok(()))
     }
 
@@ -146,7 +151,9 @@ impl Authenticator {
     /// # Errors
     /// `NotFound` user, `Unavailable`.
     pub async fn disable_all_factors(&self, user: UserId) -> Result<()> {
-        user_factors::disable(&self.storage, user, None).await
+        user_factors::disable(&self.storage, user, None).await?;
+        self.emit(Event::of_user("mfa.disabled", user)).await;
+        Ok(())
     }
 
     /// A nonce for a login whose second factor is still missing.

@@ -4,6 +4,7 @@ use super::Directory;
 use super::user::Around;
 use crate::auth::name::normal_address;
 use crate::model::error::{Error, Result};
+use crate::model::event::Event;
 use crate::model::id::{AddressId, UserId};
 use crate::model::profile::{AddressEntry, AddressUpdate, Page};
 use crate::storage::field::new_id;
@@ -65,6 +66,8 @@ impl Directory {
             Ok(())
         })
         .await?;
+        let event = Event::of_user("address.user.created", user).with("address", entry.id);
+        self.emit(event.with("value", &entry.address)).await;
         Ok(entry.id)
     }
 
@@ -173,7 +176,12 @@ impl Directory {
             addresses::delete(&self.storage, session, &entry).await
         })
         .await?;
-        if was_there { Ok(()) } else { Err(Error::NotFound { what: "address" }) }
+        if !was_there {
+            return Err(Error::NotFound { what: "address" });
+        }
+        let event = Event::of_user("address.user.deleted", user).with("address", entry.id);
+        self.emit(event.with("value", &entry.address)).await;
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Directory;
 use crate::model::error::{Error, Result};
+use crate::model::event::Event;
 use crate::model::id::{ObjectId, UserId};
 use crate::model::profile::AddressEntry;
 use crate::storage::deleted_users::DeletedUser;
@@ -58,6 +59,7 @@ impl Directory {
             Some(_) => {
                 tracing::info!(user.id = %user, "user deleted");
                 self.ring_sessions(user).await;
+                self.emit(Event::of_user("user.delete.started", user)).await;
                 task
             }
             None => deleted_users::reschedule(&self.storage, user, due).await?.unwrap_or(task),
@@ -111,6 +113,7 @@ impl Directory {
         match restored {
             Ok(()) => {
                 tracing::info!(user.id = %user, "user restored");
+                self.emit(Event::of_user("user.delete.cancelled", user)).await;
                 Ok(Ok(Restoration { task: deleted.task, addresses: free.len(), main }))
             }
             Err(Error::NotFound { .. }) => Ok(Err(Obstacle::Started)),
@@ -139,7 +142,11 @@ impl Directory {
             }
             deleted_users::delete_belongings(&self.storage, user).await?;
             self.mailstore.delete_user_data(user).await?;
-            deleted_users::delete(&self.storage, user).await
+            if deleted_users::delete(&self.storage, user).await? {
+                let event = Event::of_user("user.delete.completed", user);
+                self.emit(event.with("result", "success")).await;
+            }
+            Ok(())
         };
         let done: Result<()> = done.await;
         if let Err(error) = done {

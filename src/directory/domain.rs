@@ -4,10 +4,16 @@ use super::Directory;
 use super::user::Around;
 use crate::auth::name::normal_domain;
 use crate::model::error::{Error, Result};
+use crate::model::event::Event;
 use crate::model::id::ObjectId;
 use crate::model::profile::{DomainAction, DomainAlias, Page};
 use crate::storage::field::new_id;
 use crate::storage::{acme_challenges, domain_access, domain_aliases};
+
+fn event(name: &'static str, alias: &DomainAlias) -> Event {
+    let event = Event::of_store(name).with("domainalias", alias.id);
+    event.with("alias", &alias.alias).with("domain", &alias.domain)
+}
 
 impl Directory {
     /// Lets a domain stand for another one.
@@ -22,6 +28,7 @@ impl Directory {
             created_ms: self.clock.now_ms(),
         };
         domain_aliases::insert(&self.storage, &alias).await?;
+        self.emit(event("domainalias.created", &alias)).await;
         Ok(alias.id)
     }
 
@@ -49,8 +56,12 @@ impl Directory {
     /// # Errors
     /// `NotFound`, `Unavailable`.
     pub async fn delete_domain_alias(&self, id: ObjectId) -> Result<()> {
-        let was_there = domain_aliases::delete(&self.storage, id).await?;
-        if was_there { Ok(()) } else { Err(Error::NotFound { what: "alias" }) }
+        let alias = self.load_domain_alias(id).await?;
+        if !domain_aliases::delete(&self.storage, id).await? {
+            return Err(Error::NotFound { what: "alias" });
+        }
+        self.emit(event("domainalias.deleted", &alias)).await;
+        Ok(())
     }
 
     /// One page of aliases in their order.

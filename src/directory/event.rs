@@ -20,13 +20,9 @@ pub(super) fn hex_fingerprint(octets: &[u8]) -> String {
 }
 
 impl Directory {
-    /// Tells those who listen, after a change that is acknowledged already: that they could not be
-    /// told is logged, it does not undo the change.
+    /// Tells those who listen, after a change that is acknowledged already.
     pub async fn emit(&self, event: Event) {
-        metrics::counter!("eider_events_total", "event" => event.name).increment(1);
-        if let Err(error) = webhooks::emit(&self.storage, &event, self.clock.now_ms()).await {
-            tracing::error!(event = event.name, %error, "an event was not told to its webhooks");
-        }
+        webhooks::tell(&self.storage, &event, self.clock.now_ms()).await;
     }
 
     /// Adds a hook.

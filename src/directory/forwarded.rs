@@ -4,6 +4,7 @@ use super::Directory;
 use super::address::{NewAddress, checked, plain_forms};
 use crate::auth::name::normal_address;
 use crate::model::error::{Error, Result};
+use crate::model::event::Event;
 use crate::model::forward::Forwarding;
 use crate::model::id::AddressId;
 use crate::model::profile::{AddressEntry, AddressUpdate};
@@ -40,6 +41,8 @@ impl Directory {
             addresses::insert(&self.storage, session, &entry).await
         })
         .await?;
+        let event = Event::of_store("address.forwarded.created").with("address", entry.id);
+        self.emit(event.with("value", &entry.address)).await;
         Ok(entry.id)
     }
 
@@ -101,7 +104,12 @@ impl Directory {
             addresses::delete(&self.storage, session, &entry).await
         })
         .await?;
-        if was_there { Ok(entry) } else { Err(Error::NotFound { what: "address" }) }
+        if !was_there {
+            return Err(Error::NotFound { what: "address" });
+        }
+        let event = Event::of_store("address.forwarded.deleted").with("address", entry.id);
+        self.emit(event.with("value", &entry.address)).await;
+        Ok(entry)
     }
 
     /// Targets of what is written, each once; an address of ours must not be `own`, a lookup form.

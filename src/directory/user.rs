@@ -5,6 +5,7 @@ use crate::auth::name::{new_username, normal_address, username_lookup_form};
 use crate::auth::password::is_supported;
 use crate::mailstore::deferred::Work;
 use crate::model::error::{Error, Result};
+use crate::model::event::Event;
 use crate::model::id::UserId;
 use crate::model::profile::{AddressEntry, Page, Profile, ProfileUpdate, UserNumber};
 use crate::model::user::User;
@@ -165,6 +166,9 @@ impl Directory {
         }
         inserted?;
         tracing::info!(user.id = %id, "user created");
+        let event = Event::of_user("user.created", id).with("username", &record.username);
+        let event = event.with("name", record.update.name.as_deref().unwrap_or_default());
+        self.emit(event.with("address", &record.address)).await;
         Ok(id)
     }
 
@@ -266,7 +270,7 @@ impl Directory {
         mut update: ProfileUpdate,
         password: Option<NewPassword>,
     ) -> Result<()> {
-        let now = self.clock.now_ms();
+        let (now, is_new_password) = (self.clock.now_ms(), password.is_some());
         let mut passwords = match password {
             Some(password) => self.password_update(password, false, now).await?,
             None => PasswordUpdate::default(),
@@ -284,6 +288,9 @@ impl Directory {
             self.mailstore.defer(user, Work::Restamp { mailbox: None }).await?;
         }
         self.reset_windows(user, &update.numbers).await?;
+        if is_new_password {
+            self.emit(Event::of_user("user.password.changed", user)).await;
+        }
         if ends {
             self.ring_sessions(user).await;
         }

@@ -4,6 +4,7 @@
 use super::Mailstore;
 use super::default_names::default_names;
 use crate::model::error::{Error, Result};
+use crate::model::event::Event;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::mailbox::{Mailbox, MailboxCounts, MailboxName, SpecialUse};
 use crate::model::rights::Acl;
@@ -120,7 +121,8 @@ impl Mailstore {
 
     /// Creates a mailbox; parents are not created (the door does, where its protocol says so). Two
     /// look-ups, a count, a
-    /// UIDVALIDITY and a transaction of two round trips: seven round trips, two commits.
+    /// UIDVALIDITY and a transaction of two round trips: seven round trips, two commits; one more
+    /// for those who listen.
     ///
     /// # Errors
     /// `AlreadyExists`, `LimitReached`, `Unavailable`.
@@ -143,7 +145,10 @@ impl Mailstore {
             subscriptions::delete(self.storage(), user, &name).await?;
         }
         let missing = Error::Internal { reason: "a mailbox was not created", source: None };
-        created.into_iter().next().ok_or(missing)
+        let created = created.into_iter().next().ok_or(missing)?;
+        let event = Event::of_user("mailbox.created", user).with("mailbox", created.id);
+        self.emit(event.with("path", &created.name)).await;
+        Ok(created)
     }
 
     /// INBOX, Sent, Trash, Drafts, Junk, named in a language (`en` by default), in one transaction.
@@ -243,6 +248,8 @@ impl Mailstore {
         if let Some(drain) = drain {
             self.finish(drain).await;
         }
+        let event = Event::of_user("mailbox.deleted", user).with("mailbox", mailbox);
+        self.emit(event.with("path", &gone.name)).await;
         Ok(())
     }
 

@@ -28,7 +28,8 @@ mod views;
 mod writers;
 
 use crate::clock::Clock;
-use crate::storage::Storage;
+use crate::model::event::Event;
+use crate::storage::{Storage, webhooks};
 use crate::tasks::Tasks;
 use std::sync::Arc;
 
@@ -66,6 +67,11 @@ impl Mailstore {
 
     fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// Tells those who listen, after a change that is acknowledged already.
+    async fn emit(&self, event: Event) {
+        webhooks::tell(self.storage(), &event, self.clock().now_ms()).await;
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {

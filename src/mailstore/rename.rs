@@ -6,6 +6,7 @@
 
 use super::Mailstore;
 use crate::model::error::{Error, Result};
+use crate::model::event::Event;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::mailbox::{Mailbox, MailboxName};
 use crate::storage::changes::{self, Change, Kind};
@@ -25,18 +26,35 @@ impl Mailstore {
         to: &MailboxName,
         with_children: bool,
     ) -> Result<()> {
-        transaction::run!(self.storage(), async |session| {
+        let from = transaction::run!(self.storage(), async |session| {
             let all = mailboxes::list_in(self.storage(), session, user).await?;
             let found = all.iter().find(|candidate| candidate.id == mailbox);
             let from = found.ok_or(Error::NotFound { what: "mailbox" })?.name.clone();
             // with its children it may keep its name: nothing is renamed then
             if from == *to && with_children {
-                return Ok(());
+                return Ok(None);
             }
             let renamed = renamed(&all, &from, to, with_children)?;
-            self.rename_all(session, user, renamed).await
+            self.rename_all(session, user, renamed).await?;
+            Ok(Some(from))
         })
-        .await
+        .await?;
+        if let Some(from) = from {
+            self.emit_renamed(user, mailbox, &from, to).await;
+        }
+        Ok(())
+    }
+
+    /// Those below a renamed mailbox follow without an event of their own.
+    async fn emit_renamed(
+        &self,
+        user: UserId,
+        mailbox: MailboxId,
+        from: &MailboxName,
+        to: &MailboxName,
+    ) {
+        let event = Event::of_user("mailbox.renamed", user).with("mailbox", mailbox);
+        self.emit(event.with("previous", from).with("current", to)).await;
     }
 
     /// Renames the mailbox of a name, if there is one, and all below it. INBOX itself: `Invalid`.
@@ -49,12 +67,17 @@ impl Mailstore {
         from: &MailboxName,
         to: &MailboxName,
     ) -> Result<()> {
-        transaction::run!(self.storage(), async |session| {
+        let main = transaction::run!(self.storage(), async |session| {
             let all = mailboxes::list_in(self.storage(), session, user).await?;
             let renamed = renamed(&all, from, to, true)?;
-            self.rename_all(session, user, renamed).await
+            self.rename_all(session, user, renamed).await?;
+            Ok(all.iter().find(|mailbox| mailbox.name == *from).map(|mailbox| mailbox.id))
         })
-        .await
+        .await?;
+        if let Some(mailbox) = main {
+            self.emit_renamed(user, mailbox, from, to).await;
+        }
+        Ok(())
     }
 
     async fn rename_all(

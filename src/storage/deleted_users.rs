@@ -180,11 +180,10 @@ pub async fn delete_belongings(storage: &Storage, user: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Forgets a purge that has ended.
+/// Forgets a purge that has ended; whether nobody else did.
 ///
 /// # Errors
 /// `Unavailable`.
-pub async fn delete(storage: &Storage, user: UserId) -> Result<()> {
-    deleted(storage).delete_one(doc! { "_id": oid(user) }).await?;
-    Ok(())
+pub async fn delete(storage: &Storage, user: UserId) -> Result<bool> {
+    Ok(deleted(storage).delete_one(doc! { "_id": oid(user) }).await?.deleted_count > 0)
 }

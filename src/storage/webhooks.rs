@@ -150,6 +150,15 @@ pub async fn count(storage: &Storage, listing: &WebhookListing) -> Result<u64> {
     Ok(webhooks(storage).count_documents(listing.document()).await?)
 }
 
+/// Tells those who listen, after a change that is acknowledged already: that they could not be told
+/// is logged, it does not undo the change. Round trips as [`emit`].
+pub async fn tell(storage: &Storage, event: &Event, now: TimeMs) {
+    metrics::counter!("eider_events_total", "event" => event.name).increment(1);
+    if let Err(error) = emit(storage, event, now).await {
+        tracing::error!(event = event.name, %error, "an event was not told to its webhooks");
+    }
+}
+
 /// Tells the hooks that listen: one round trip when there are none, else three.
 ///
 /// # Errors

@@ -137,6 +137,83 @@ async fn hooks_hear_each_event_once_and_a_slow_one_delays_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_change_of_users_addresses_and_mailboxes_is_an_event() {
+    let store = TestStore::start().await;
+    let (api, (sink, posts)) = (store.api(), sink().await);
+    let id = |answer: &Value| answer["id"].as_str().unwrap().to_owned();
+    ok(api.post("/webhooks", &json!({"type": ["*"], "url": format!("http://{sink}/all")})).await)
+        .await;
+    let anna = json!({"username": "anna", "name": "Anna", "password": "secret horse",
+        "address": "anna@example.com"});
+    let anna = id(&ok(api.post("/users", &anna).await).await);
+    let user = format!("/users/{anna}");
+    ok(api.put(&user, &json!({"password": "another horse"})).await).await;
+    let things = [
+        (format!("{user}/addresses"), json!({"address": "second@example.com"})),
+        (
+            "/addresses/forwarded".to_owned(),
+            json!({"address": "team@example.com", "targets": ["a@b.example"]}),
+        ),
+        (format!("{user}/asps"), json!({"description": "phone", "scopes": ["*"]})),
+        (format!("{user}/mailboxes"), json!({"path": "Made"})),
+        ("/domainaliases".to_owned(), json!({"alias": "a.example", "domain": "b.example"})),
+    ];
+    for (path, body) in &things {
+        let made = id(&ok(api.post(path, body).await).await);
+        if path.ends_with("mailboxes") {
+            ok(api.put(&format!("{path}/{made}"), &json!({"path": "Renamed"})).await).await;
+        }
+        ok(api.delete(&format!("{path}/{made}")).await).await;
+    }
+    let domains = json!({"oldDomain": "example.com", "newDomain": "example.net"});
+    ok(api.put("/addresses/renameDomain", &domains).await).await;
+    ok(api.put(&format!("{user}/2fa/custom"), &json!({})).await).await;
+    ok(api.delete(&format!("{user}/2fa/custom")).await).await;
+    ok(api.delete(&format!("{user}/2fa")).await).await;
+    ok(api.put(&format!("{user}/autoreply"), &json!({"status": true, "text": "x"})).await).await;
+    ok(api.delete(&format!("{user}/autoreply")).await).await;
+    ok(api.delete(&format!("{user}?deleteAfter=2100-01-01T00:00:00.000Z")).await).await;
+    ok(api.post(&format!("{user}/restore"), &json!({})).await).await;
+    ok(api.delete(&user).await).await;
+    let expected = [
+        "user.created",
+        "user.password.changed",
+        "address.user.created",
+        "address.user.deleted",
+        "address.forwarded.created",
+        "address.forwarded.deleted",
+        "asp.created",
+        "asp.deleted",
+        "mailbox.created",
+        "mailbox.renamed",
+        "mailbox.deleted",
+        "domainalias.created",
+        "domainalias.deleted",
+        "address.domain.renamed",
+        "mfa.custom.enabled",
+        "mfa.custom.disabled",
+        "mfa.disabled",
+        "autoreply.user.enabled",
+        "autoreply.user.disabled",
+        "user.delete.started",
+        "user.delete.cancelled",
+        "user.delete.started",
+        "user.delete.completed",
+    ];
+    let count = || posts.lock().unwrap().get("/all").map_or(0, Vec::len);
+    wait("the events", async || count() >= expected.len()).await;
+    let heard = posts.lock().unwrap()["/all"].clone();
+    let names: Vec<&str> = heard.iter().map(|post| post["ev"].as_str().unwrap()).collect();
+    assert_eq!(names, expected);
+    assert_eq!((&heard[0]["user"], &heard[0]["name"]), (&anna.as_str().into(), &"Anna".into()));
+    assert_eq!(heard[2]["value"], "second@example.com");
+    assert_eq!(heard[7]["description"], "phone");
+    assert_eq!((&heard[9]["previous"], &heard[9]["current"]), (&"Made".into(), &"Renamed".into()));
+    assert_eq!(heard[12]["alias"], "a.example");
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dkim_keys_are_made_imported_and_never_shown() {
     let store = TestStore::start().await;
     let api = store.api();

@@ -96,6 +96,17 @@ async fn filters_file_flag_drop_and_forward() {
     }
     let to = entries[0].1.get_document("target").unwrap();
     assert_eq!(to, &bson::doc! {"type": "relay", "value": "smtp://relay.example:26"});
+    let uid = list(&api, &anna, &inbox).await[2]["id"].clone();
+    let details =
+        ok(api.get(&format!("/users/{anna}/mailboxes/{inbox}/messages/{uid}")).await).await;
+    assert_eq!(details["forwardTargets"][0]["value"], "out@elsewhere.example", "{details}");
+    let waiting = details["outbound"][0]["entries"].as_array().unwrap();
+    assert_eq!(waiting.len(), 2, "{details}");
+    assert_eq!(
+        (&waiting[0]["recipient"], &waiting[0]["sendingZone"]),
+        (&"out@elsewhere.example".into(), &"forward".into()),
+        "{details}"
+    );
     // it is not forwarded when it comes back with our mark, however it came
     let prefix = entries[1].1.get_binary_generic("prefix").unwrap();
     let returning = [prefix.as_slice(), &corpus::message("onwards")].concat();
