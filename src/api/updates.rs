@@ -189,7 +189,7 @@ impl Updates {
                     if self.comments >= IDLE_MAX {
                         return Ok(None);
                     }
-                    self.looks = self.comments % LOOK_EVERY == 0;
+                    self.looks = self.comments.is_multiple_of(LOOK_EVERY);
                     return Ok(Some(self.comment()));
                 }
             }

@@ -213,7 +213,7 @@ pub struct CertificateView {
     pub fingerprint: String,
 }
 
-fn certificate(pem: &String) -> Option<CertificateView> {
+fn certificate(pem: &str) -> Option<CertificateView> {
     let CertificateFacts { subject, serial, fingerprint } = describe(pem)?;
     Some(CertificateView { subject, serial, fingerprint })
 }
@@ -242,7 +242,11 @@ impl UserView {
             smime_certs: encryption.smime_certs.clone(),
             smime_cipher: word(&encryption.smime_cipher, "AES-CBC"),
             smime_key_transport: word(&encryption.smime_key_transport, "PKCS#1 v1.5"),
-            smime_cert_info: encryption.smime_certs.iter().filter_map(certificate).collect(),
+            smime_cert_info: encryption
+                .smime_certs
+                .iter()
+                .filter_map(|pem| certificate(pem))
+                .collect(),
             spam_level: profile.number(UserNumber::SpamLevel),
             meta_data: object(profile.meta_data.as_ref()),
             internal_data: with_internal.then(|| object(profile.internal_data.as_ref())),

@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn pieces_come_back_and_broken_frames_are_told() {
         for octets in [0, 1, 1000, CHUNK_OCTETS] {
-            let piece: Vec<u8> = (0..octets).map(|n| (n * n % 251) as u8).collect();
+            let piece: Vec<u8> = (0..octets).map(|n| u8::try_from(n * n % 251).unwrap()).collect();
             let frame = compress(&piece).unwrap();
             assert_eq!(decompress(&frame).unwrap(), piece);
         }

@@ -42,6 +42,14 @@ impl Stand {
     }
 }
 
+fn encode(q: &str) -> String {
+    let octet = |b: u8| match b {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    };
+    q.bytes().map(octet).collect()
+}
+
 fn ids(list: &Value) -> Vec<u64> {
     list["results"].as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect()
 }
@@ -105,13 +113,6 @@ async fn searches_find_what_they_ask_for() {
     stand.upload(&inbox, &message("bert@example.net", "Lunch plans", "pizza tonight", true)).await;
     stand.upload(&inbox, &message("carla@example.org", "Invoice 77", "please pay", false)).await;
     stand.upload(&junk, &message("spam@example.org", "Pills", "cheap pizza", true)).await;
-    let encode = |q: &str| {
-        let octet = |b: u8| match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(b).to_string(),
-            b => format!("%{b:02X}"),
-        };
-        q.bytes().map(octet).collect::<String>()
-    };
     for (q, expected) in [
         ("pizza", 2),
         ("pizza -in:junk", 1),
