@@ -7,6 +7,7 @@ use eider::codec::imap::command::{Command, Tagged};
 use eider::codec::imap::date_time;
 use eider::codec::imap::fetch::{BodySection, Fetch, FetchItem};
 use eider::codec::imap::mailbox_name;
+use eider::codec::imap::search_return::Partial;
 use eider::codec::imap::sequence_set::{SeqBound, SequenceSet};
 use eider::codec::imap::store::Store;
 use eider::codec::mime::section::SectionText;
@@ -198,9 +199,15 @@ impl Out {
             self.item(item)?;
         }
         self.raw(b")");
-        if let Some(since) = fetch.changed_since {
-            let vanished = if fetch.vanished { " VANISHED" } else { "" };
-            self.text(&format!(" (CHANGEDSINCE {since}{vanished})"));
+        let mut modifiers = Vec::new();
+        modifiers.extend(fetch.changed_since.map(|since| format!("CHANGEDSINCE {since}")));
+        modifiers.extend(fetch.vanished.then(|| "VANISHED".to_owned()));
+        modifiers.extend(fetch.partial.map(|Partial { from, to, from_end }| {
+            let sign = if from_end { "-" } else { "" };
+            format!("PARTIAL {sign}{from}:{sign}{to}")
+        }));
+        if !modifiers.is_empty() {
+            self.text(&format!(" ({})", modifiers.join(" ")));
         }
         Some(())
     }

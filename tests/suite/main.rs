@@ -29,6 +29,7 @@ mod messages_api;
 mod operations;
 mod pop3;
 mod pop3_judges;
+mod readme;
 mod resync;
 mod rules;
 mod scale;
