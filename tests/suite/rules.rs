@@ -39,6 +39,17 @@ async fn ok(answer: (u16, Value)) -> Value {
     answer.1
 }
 
+/// Message details tell where it was forwarded to and what is still queued.
+async fn shows_forwards(api: &ApiClient, message: &str) {
+    let details = ok(api.get(message).await).await;
+    assert_eq!(details["subject"], "onwards", "{details}");
+    assert_eq!(details["forwardTargets"][0]["value"], "out@elsewhere.example", "{details}");
+    let waiting = details["outbound"][0]["entries"].as_array().unwrap();
+    assert_eq!(waiting.len(), 2, "{details}");
+    assert_eq!(waiting[0]["recipient"], "out@elsewhere.example", "{details}");
+    assert_eq!(waiting[0]["sendingZone"], "forward", "{details}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn filters_file_flag_drop_and_forward() {
     let database = unique("eider_test");
@@ -96,17 +107,7 @@ async fn filters_file_flag_drop_and_forward() {
     }
     let to = entries[0].1.get_document("target").unwrap();
     assert_eq!(to, &bson::doc! {"type": "relay", "value": "smtp://relay.example:26"});
-    let uid = list(&api, &anna, &inbox).await[2]["id"].clone();
-    let details =
-        ok(api.get(&format!("/users/{anna}/mailboxes/{inbox}/messages/{uid}")).await).await;
-    assert_eq!(details["forwardTargets"][0]["value"], "out@elsewhere.example", "{details}");
-    let waiting = details["outbound"][0]["entries"].as_array().unwrap();
-    assert_eq!(waiting.len(), 2, "{details}");
-    assert_eq!(
-        (&waiting[0]["recipient"], &waiting[0]["sendingZone"]),
-        (&"out@elsewhere.example".into(), &"forward".into()),
-        "{details}"
-    );
+    shows_forwards(&api, &format!("/users/{anna}/mailboxes/{inbox}/messages/1")).await;
     // it is not forwarded when it comes back with our mark, however it came
     let prefix = entries[1].1.get_binary_generic("prefix").unwrap();
     let returning = [prefix.as_slice(), &corpus::message("onwards")].concat();
