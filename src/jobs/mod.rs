@@ -1,7 +1,7 @@
 //! Periodic work: each job on one node at a time, in small steps, each of which may be repeated.
 //!
 //! A job is a name, a period and a function that says how much it did. Knows no protocol; whoever
-//! has something to do now and then adds a row to [`JOBS`].
+//! has something to do now and then adds a row to `JOBS`.
 
 mod webhooks;
 

@@ -5,7 +5,7 @@
 //! | `_id` | text | the setting's key, `const:max:storage`; `schema` is `migrations`' own |
 //! | `value` | int64, text or bool | its value; a setting without a document has its default |
 //!
-//! A handful of documents, read by every node at most once in [`FRESH`] and kept in memory between:
+//! A handful of documents, read by every node at most once in `FRESH` and kept in memory between:
 //! a change takes effect on the node that made it at once, on the others within that time.
 
 use super::Storage;

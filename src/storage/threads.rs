@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `_id` | ObjectId | the thread |
 //! | `user` | ObjectId | whose |
-//! | `ids` | array of int64 | hashes of message ids, the last [`IDS_MAX`] |
+//! | `ids` | array of int64 | hashes of message ids, the last `IDS_MAX` |
 //! | `subject` | string | subject without its reply marks; a message with another one does not belong |
 //! | `updated` | date | removed [`THREAD_DAYS`](crate::model::limits::THREAD_DAYS) days later |
 //!
