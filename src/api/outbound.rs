@@ -17,6 +17,7 @@ use crate::delivery::info;
 use crate::delivery::submit::{Copy, Submission, redated};
 use crate::mailstore::fetch::Fields;
 use crate::model::address::EmailAddress;
+use crate::model::dsn::MessageOptions;
 use crate::model::error::Result;
 use crate::model::flag::{Flag, FlagSet};
 use crate::model::id::{MailboxId, ObjectId, UserId};
@@ -24,6 +25,7 @@ use crate::model::mailbox::SpecialUse;
 use crate::model::message::Message;
 use crate::model::structure::{ByteRange, NamedAddress};
 use crate::model::target::{ForwardTarget, TargetKind};
+use crate::model::transaction::ForwardPath;
 use crate::model::uid::Uid;
 use crate::queue::finish::Cancelled;
 use axum::extract::State;
@@ -123,8 +125,15 @@ pub async fn submit_draft(State(ctx): State<Context>, call: Call) -> Answer {
         meta: message.meta.clone(),
         info: reference.as_ref().map(Reference::info_fields).unwrap_or_default(),
     };
-    let submission =
-        Submission { user, sender: from, recipients: to, content, due_ms, copy: Some(copy) };
+    let submission = Submission {
+        user,
+        sender: from,
+        recipients: to.into_iter().map(ForwardPath::new).collect(),
+        options: MessageOptions::default(),
+        content,
+        due_ms,
+        copy: Some(copy),
+    };
     let submitted = ctx.delivery.submit(submission).await?;
     if let Some(reference) = &reference
         && let Err(error) = reference.mark(&ctx.mailstore, user).await

@@ -13,11 +13,13 @@ use crate::codec::mime::build::Draft;
 use crate::delivery::submit::{Copy, Submission, Submitted};
 use crate::mailstore::append::NewMessage;
 use crate::model::address::EmailAddress;
+use crate::model::dsn::MessageOptions;
 use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagSet};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::mailbox::SpecialUse;
 use crate::model::structure::NamedAddress;
+use crate::model::transaction::ForwardPath;
 use crate::model::uid::{Uid, UidSet};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -304,7 +306,8 @@ async fn send(
     let submission = Submission {
         user,
         sender: from,
-        recipients,
+        recipients: recipients.into_iter().map(ForwardPath::new).collect(),
+        options: MessageOptions::default(),
         content,
         due_ms: request.due_ms,
         copy: Some(Copy {

@@ -115,7 +115,8 @@ impl Delivery {
         };
         let traits = Traits::read(&prepared);
         let now = self.clock.now_ms();
-        let arrival = Arrival { transaction, traits, prepared, lines: Vec::new(), now };
+        let lines = transaction.lines.clone();
+        let arrival = Arrival { transaction, traits, prepared, lines, now };
         let mut outcomes: HashMap<[u8; 12], Outcome> = HashMap::new();
         let mut users: Vec<&Recipient> = Vec::new();
         let mut relays: Vec<&Relay> = Vec::new();

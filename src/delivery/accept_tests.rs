@@ -8,6 +8,7 @@ use crate::directory::Directory;
 use crate::mailstore::Mailstore;
 use crate::mailstore::mailbox::NewMailbox;
 use crate::model::address::EmailAddress;
+use crate::model::dsn::MessageOptions;
 use crate::model::error::Error;
 use crate::model::mailbox::MailboxName;
 use crate::model::transaction::{ForwardPath, MailTransaction};
@@ -32,7 +33,7 @@ pub(super) fn recipient(name: &str) -> Recipient {
         session_epoch: 0,
         rules: UserRules::default(),
     };
-    Recipient { path: ForwardPath { address }, user }
+    Recipient { path: ForwardPath::new(address), user }
 }
 
 pub(super) fn delivery_of(storage: &Storage, mailstore: &Mailstore, clock: &Clock) -> Delivery {
@@ -66,6 +67,9 @@ async fn recipients_fail_alone_and_share_the_content() {
         peer: "127.0.0.1".parse().unwrap(),
         with: "LMTP",
         session: "1".to_owned(),
+        trace: new_id(),
+        options: MessageOptions::default(),
+        lines: Vec::new(),
     };
     let recipients: Vec<Addressee> = recipients.into_iter().map(Addressee::User).collect();
     let content = Bytes::from_static(b"Subject: to all\r\n\r\nbody\r\n");

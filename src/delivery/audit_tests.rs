@@ -6,6 +6,7 @@ use super::audit::NewAudit;
 use crate::clock::Clock;
 use crate::mailstore::Mailstore;
 use crate::mailstore::mailbox::NewMailbox;
+use crate::model::dsn::MessageOptions;
 use crate::model::filter::{Filter, FilterAction, FilterQuery};
 use crate::model::id::ObjectId;
 use crate::model::mailbox::MailboxName;
@@ -24,6 +25,9 @@ fn transaction() -> MailTransaction {
         peer: "127.0.0.1".parse().unwrap(),
         with: "LMTP",
         session: "1".to_owned(),
+        trace: new_id(),
+        options: MessageOptions::default(),
+        lines: Vec::new(),
     }
 }
 

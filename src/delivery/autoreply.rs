@@ -2,9 +2,10 @@
 
 use super::Delivery;
 use super::accept::{Arrival, Recipient};
-use super::send::Letter;
+use super::send::{Addressed, Letter};
 use crate::codec::mime::build::{Draft, compose};
 use crate::model::address::EmailAddress;
+use crate::model::dsn::MessageOptions;
 use crate::model::error::{Error, Result};
 use crate::model::filter::Autoreply;
 use crate::model::id::{ObjectId, UserId};
@@ -108,14 +109,16 @@ impl Delivery {
         let content = content.map_err(|error| Error::internal("composing a message", error))??;
         let letter = Letter {
             queue_id,
+            trace: arrival.transaction.trace,
             user: answerer.user,
             reason: Reason::Autoreply,
             // RFC 3834 §3.3: the null path, so that nothing answers it
             sender: None,
             prepared: self.mailstore.prepare(content.into()).await?,
             lines: Vec::new(),
+            options: MessageOptions::default(),
             due_ms: arrival.now,
-            recipients: vec![(sender.clone(), None)],
+            recipients: vec![Addressed::new(sender.clone(), None)],
         };
         metrics::counter!("eider_autoreplies_total").increment(1);
         self.send(letter).await.map(|_| ())

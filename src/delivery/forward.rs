@@ -5,10 +5,11 @@
 
 use super::Delivery;
 use super::accept::{Arrival, Recipient};
-use super::send::Letter;
+use super::send::{Addressed, Letter};
 use super::trace;
 use crate::codec::mime::header;
 use crate::model::address::EmailAddress;
+use crate::model::dsn::MessageOptions;
 use crate::model::error::{Error, Result};
 use crate::model::id::{ObjectId, UserId};
 use crate::model::message::TimeMs;
@@ -90,9 +91,9 @@ impl Delivery {
         }
         self.count_forwards(forwarder.id, forwarder.forwards_max, targets.len()).await?;
         let via = |target: &ForwardTarget| match target.kind {
-            TargetKind::Mail => Some((EmailAddress::new(&target.value).ok()?, None)),
+            TargetKind::Mail => Some(Addressed::new(EmailAddress::new(&target.value).ok()?, None)),
             TargetKind::Relay | TargetKind::Http => {
-                Some((forwarder.path.address.clone(), Some(target.clone())))
+                Some(Addressed::new(forwarder.path.address.clone(), Some(target.clone())))
             }
         };
         let received =
@@ -101,11 +102,13 @@ impl Delivery {
         lines.extend_from_slice(&arrival.lines);
         let letter = Letter {
             queue_id,
+            trace: arrival.transaction.trace,
             user: forwarder.user,
             reason: Reason::Forward,
             sender: arrival.transaction.reverse_path.clone(),
             prepared: arrival.prepared.clone(),
             lines,
+            options: arrival.transaction.options.clone(),
             due_ms: arrival.now,
             recipients: targets.iter().filter_map(via).collect(),
         };
@@ -135,8 +138,10 @@ impl Delivery {
             None => own.clone(),
         };
         let via = |target: &ForwardTarget| match target.kind {
-            TargetKind::Mail => Some((EmailAddress::new(&target.value).ok()?, None)),
-            TargetKind::Relay | TargetKind::Http => Some((own.clone()?, Some(target.clone()))),
+            TargetKind::Mail => Some(Addressed::new(EmailAddress::new(&target.value).ok()?, None)),
+            TargetKind::Relay | TargetKind::Http => {
+                Some(Addressed::new(own.clone()?, Some(target.clone())))
+            }
         };
         let mut lines =
             format!("X-Eider-Seen: {}\r\n", self.mark(user.id.octets()).await?).into_bytes();
@@ -144,11 +149,13 @@ impl Delivery {
         lines.extend_from_slice(kept.as_deref().unwrap_or(prefix));
         let letter = Letter {
             queue_id: new_id(),
+            trace: new_id(),
             user: Some(user.id),
             reason: Reason::Forward,
             sender,
             prepared: self.mailstore.prepare(content).await?,
             lines,
+            options: MessageOptions::default(),
             due_ms: self.clock.now_ms(),
             recipients: targets.iter().filter_map(via).collect(),
         };

@@ -73,6 +73,9 @@ impl Delivery {
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             with: "HTTP",
             session: format!("{}.{:03x}", entry.queue_id, entry.seq),
+            trace: entry.trace,
+            options: entry.options.clone(),
+            lines: Vec::new(),
         };
         let arrival = Arrival {
             transaction: &transaction,
@@ -81,7 +84,7 @@ impl Delivery {
             lines: entry.prefix.clone(),
             now: self.clock.now_ms(),
         };
-        let recipient = Recipient { path: ForwardPath { address }, user };
+        let recipient = Recipient { path: ForwardPath { address, dsn: entry.dsn.clone() }, user };
         match self.deliver(&arrival, &[&recipient]).await.pop() {
             Some(Outcome::Delivered(_) | Outcome::Dropped | Outcome::PassedOn) => Ok(()),
             Some(Outcome::Looping) => Err(Error::Conflict { reason: "the message is looping" }),

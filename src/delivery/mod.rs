@@ -30,7 +30,9 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::mailstore::Mailstore;
 use crate::model::error::Result;
+use crate::model::queue::TraceId;
 use crate::queue::Queue;
+use crate::storage::field::new_id;
 use crate::storage::{Storage, secrets};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -68,6 +70,11 @@ impl Delivery {
     /// The outbound queue.
     pub const fn queue(&self) -> &Queue {
         &self.queue
+    }
+
+    /// A name for the story of a message that arrives.
+    pub fn new_trace(&self) -> TraceId {
+        new_id()
     }
 
     /// What is put into messages that are forwarded for a user or an address, by its id, so that

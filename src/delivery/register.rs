@@ -24,8 +24,12 @@ impl Delivery {
     }
 
     /// Notes whom a user wrote to.
-    pub(super) fn note_recipients(&self, user: UserId, recipients: &[EmailAddress]) {
-        let contacts = recipients.iter().filter_map(|to| normal_address(&to.to_string()).ok());
+    pub(super) fn note_recipients<'a>(
+        &self,
+        user: UserId,
+        recipients: impl Iterator<Item = &'a EmailAddress>,
+    ) {
+        let contacts = recipients.filter_map(|to| normal_address(&to.to_string()).ok());
         self.note(user, contacts.map(|address| (String::new(), address)).collect());
     }
 

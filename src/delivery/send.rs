@@ -7,18 +7,39 @@
 use super::Delivery;
 use crate::mailstore::append::Prepared;
 use crate::model::address::EmailAddress;
+use crate::model::dsn::{MessageOptions, RecipientDsn};
 use crate::model::error::Result;
 use crate::model::id::UserId;
 use crate::model::message::TimeMs;
-use crate::model::queue::{Entry, QueueId, Reason};
+use crate::model::queue::{Entry, QueueId, Reason, TraceId};
 use crate::model::target::ForwardTarget;
 use crate::queue::enqueue::{Destination, Outgoing};
+
+/// One recipient of a message to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Addressed {
+    /// Forward-path.
+    pub address: EmailAddress,
+    /// The server or program that gets the message instead of his own.
+    pub via: Option<ForwardTarget>,
+    /// What the sender wants to be told.
+    pub dsn: RecipientDsn,
+}
+
+impl Addressed {
+    /// A recipient whose sender said nothing about reports.
+    pub fn new(address: EmailAddress, via: Option<ForwardTarget>) -> Self {
+        Self { address, via, dsn: RecipientDsn::default() }
+    }
+}
 
 /// A message to send.
 #[derive(Clone, Debug)]
 pub struct Letter {
     /// Its name in the queue.
     pub queue_id: QueueId,
+    /// Its story.
+    pub trace: TraceId,
     /// On whose behalf.
     pub user: Option<UserId>,
     /// Why.
@@ -29,10 +50,12 @@ pub struct Letter {
     pub prepared: Prepared,
     /// Header fields in front of it, CRLF-ended lines.
     pub lines: Vec<u8>,
+    /// What the sender asked for.
+    pub options: MessageOptions,
     /// Not before.
     pub due_ms: TimeMs,
-    /// Forward-paths, and the server or program that gets the message instead of their own.
-    pub recipients: Vec<(EmailAddress, Option<ForwardTarget>)>,
+    /// To whom.
+    pub recipients: Vec<Addressed>,
 }
 
 impl Delivery {
@@ -46,21 +69,24 @@ impl Delivery {
     pub async fn send(&self, letter: Letter) -> Result<Vec<Entry>> {
         let now = self.clock.now_ms();
         let mut destinations = Vec::with_capacity(letter.recipients.len());
-        for (address, via) in &letter.recipients {
+        for Addressed { address, via, dsn } in &letter.recipients {
             let is_local = via.is_none() && self.is_ours(address).await?;
             destinations.push(Destination {
                 recipient: address.to_string(),
                 via: via.clone(),
                 is_local,
+                dsn: dsn.clone(),
             });
         }
         let outgoing = Outgoing {
             queue_id: letter.queue_id,
+            trace: letter.trace,
             user: letter.user,
             reason: letter.reason,
             sender: letter.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
             prepared: letter.prepared,
             prefix: letter.lines,
+            options: letter.options,
             due_ms: letter.due_ms.max(now),
             destinations,
         };

@@ -2,16 +2,18 @@
 
 use super::Delivery;
 use super::audit::Audited;
-use super::send::Letter;
+use super::send::{Addressed, Letter};
 use super::trace;
 use crate::codec::mime::header;
 use crate::mailstore::append::{Appended, NewMessage, Prepared};
 use crate::model::address::EmailAddress;
+use crate::model::dsn::MessageOptions;
 use crate::model::error::{Error, Result};
 use crate::model::flag::FlagSet;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::message::TimeMs;
 use crate::model::queue::{QueueId, Reason};
+use crate::model::transaction::ForwardPath;
 use crate::model::user::User;
 use crate::storage::field::new_id;
 use crate::storage::{rate_limits, users};
@@ -29,7 +31,9 @@ pub struct Submission {
     /// Reverse-path.
     pub sender: EmailAddress,
     /// Forward-paths, each once.
-    pub recipients: Vec<EmailAddress>,
+    pub recipients: Vec<ForwardPath>,
+    /// What the sender asked for.
+    pub options: MessageOptions,
     /// The message as he wrote it; Bcc is removed before it is sent.
     pub content: Bytes,
     /// Not before; `None`: at once.
@@ -90,7 +94,7 @@ impl Delivery {
             rate_limits::take_back(&self.storage, &key, count).await?;
             return Err(error);
         }
-        self.note_recipients(user.id, &submission.recipients);
+        self.note_recipients(user.id, submission.recipients.iter().map(|to| &to.address));
         tracing::info!(user.id = %user.id, queue.id = %queue_id, count, "message submitted");
         let copy = match &submission.copy {
             Some(copy) => Some(self.store_copy(&submission, copy, &prepared, queue_id).await),
@@ -125,15 +129,21 @@ impl Delivery {
     ) -> Letter {
         let now = self.clock.now_ms();
         let relay = user.rules.relay.as_ref();
-        let recipients = submission.recipients.iter().map(|to| (to.clone(), relay.cloned()));
+        let recipients = submission.recipients.iter().map(|to| Addressed {
+            address: to.address.clone(),
+            via: relay.cloned(),
+            dsn: to.dsn.clone(),
+        });
         Letter {
             queue_id,
+            trace: queue_id,
             user: Some(user.id),
             reason: Reason::Submit,
             sender: Some(submission.sender.clone()),
             prepared,
             // RFC 6409 §4.3, RFC 5321 §4.4: who takes a message says so
             lines: trace::submitted(&self.hostname, &queue_id.to_string(), now).into_bytes(),
+            options: submission.options.clone(),
             due_ms: submission.due_ms.unwrap_or(now),
             recipients: recipients.collect(),
         }
@@ -156,7 +166,8 @@ impl Delivery {
         prepared: &Prepared,
         queue_id: QueueId,
     ) -> Result<Appended> {
-        let to: Vec<String> = submission.recipients.iter().map(ToString::to_string).collect();
+        let to: Vec<String> =
+            submission.recipients.iter().map(|to| to.address.to_string()).collect();
         let own = json!({
             "source": "API",
             "from": submission.sender.to_string(),

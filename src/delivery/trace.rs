@@ -94,6 +94,8 @@ pub fn date(now: TimeMs) -> String {
 mod tests {
     use super::*;
     use crate::model::address::EmailAddress;
+    use crate::model::dsn::MessageOptions;
+    use crate::model::id::ObjectId;
 
     #[test]
     fn prefix_of_a_delivery() {
@@ -103,8 +105,11 @@ mod tests {
             peer: "2001:db8::1".parse().unwrap(),
             with: "LMTPS",
             session: "0a1b".to_owned(),
+            trace: ObjectId::from_octets([7; 12]),
+            options: MessageOptions::default(),
+            lines: Vec::new(),
         };
-        let recipient = ForwardPath { address: EmailAddress::new("to@b.example").unwrap() };
+        let recipient = ForwardPath::new(EmailAddress::new("to@b.example").unwrap());
         let expected = "Return-Path: <from@a.example>\r\nDelivered-To: to@b.example\r\n\
             Received: from mx??evil??? ([IPv6:2001:db8::1])\r\n\
             \tby store.example with LMTPS id 0a1b\r\n\tfor <to@b.example>;\r\n\

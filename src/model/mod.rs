@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod audit;
+pub mod dsn;
 pub mod error;
 pub mod event;
 pub mod filter;

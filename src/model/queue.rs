@@ -1,11 +1,16 @@
 //! What must leave: one entry a recipient of an outgoing message.
 
+use super::dsn::{MessageOptions, RecipientDsn};
 use super::id::{ContentHash, ObjectId, UserId};
 use super::message::TimeMs;
 use super::target::ForwardTarget;
 
 /// Identifies an outgoing message, all recipients together.
 pub type QueueId = ObjectId;
+
+/// Identifies all that happens to a message from its arrival on: what it is forwarded as, and the
+/// reports about it, have the same.
+pub type TraceId = ObjectId;
 
 /// Why a message leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +58,8 @@ pub struct Entry {
     pub id: ObjectId,
     /// The message.
     pub queue_id: QueueId,
+    /// Its story.
+    pub trace: TraceId,
     /// Number among the message's entries, from 1.
     pub seq: u32,
     /// On whose behalf it is sent; none for forwarding addresses.
@@ -75,6 +82,12 @@ pub struct Entry {
     pub content_octets: u64,
     /// Header fields in front of it.
     pub prefix: Vec<u8>,
+    /// What the sender asked for the whole message.
+    pub options: MessageOptions,
+    /// What he asked for this recipient.
+    pub dsn: RecipientDsn,
+    /// He was told that it is late.
+    pub is_delay_told: bool,
     /// When it is to be tried.
     pub due_ms: TimeMs,
     /// When it was enqueued.

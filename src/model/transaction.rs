@@ -1,6 +1,8 @@
 //! SMTP's envelope (RFC 5321 §3.3), free of SMTP syntax.
 
 use super::address::EmailAddress;
+use super::dsn::{MessageOptions, RecipientDsn};
+use super::queue::TraceId;
 
 /// The reverse-path of a transaction; `None` is the null path `<>`.
 pub type ReversePath = Option<EmailAddress>;
@@ -10,6 +12,15 @@ pub type ReversePath = Option<EmailAddress>;
 pub struct ForwardPath {
     /// The address the sender named.
     pub address: EmailAddress,
+    /// What the sender wants to be told about him.
+    pub dsn: RecipientDsn,
+}
+
+impl ForwardPath {
+    /// A recipient whose sender said nothing about reports.
+    pub fn new(address: EmailAddress) -> Self {
+        Self { address, dsn: RecipientDsn::default() }
+    }
 }
 
 /// What is known of a message before its octets (RFC 5321 §3.3).
@@ -25,4 +36,10 @@ pub struct MailTransaction {
     pub with: &'static str,
     /// The session, for logs and the Received id.
     pub session: String,
+    /// The message's story.
+    pub trace: TraceId,
+    /// What the sender asked for.
+    pub options: MessageOptions,
+    /// Header fields of ours for every recipient, CRLF-ended lines: Authentication-Results.
+    pub lines: Vec<u8>,
 }

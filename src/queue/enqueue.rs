@@ -3,11 +3,12 @@
 use super::Queue;
 use super::claim::LEASE_MS;
 use crate::mailstore::append::Prepared;
+use crate::model::dsn::{MessageOptions, RecipientDsn};
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
 use crate::model::limits::RECIPIENTS_MAX;
 use crate::model::message::TimeMs;
-use crate::model::queue::{Entry, QueueId, Reason};
+use crate::model::queue::{Entry, QueueId, Reason, TraceId};
 use crate::model::target::{ForwardTarget, TargetKind};
 use crate::storage::field::new_id;
 use crate::storage::{queue, transaction};
@@ -21,6 +22,8 @@ pub struct Destination {
     pub via: Option<ForwardTarget>,
     /// The recipient is one of ours; if the message is due, its entry is leased to the caller.
     pub is_local: bool,
+    /// What the sender wants to be told.
+    pub dsn: RecipientDsn,
 }
 
 /// A message to send.
@@ -28,6 +31,8 @@ pub struct Destination {
 pub struct Outgoing {
     /// Its name in the queue.
     pub queue_id: QueueId,
+    /// Its story.
+    pub trace: TraceId,
     /// On whose behalf.
     pub user: Option<UserId>,
     /// Why.
@@ -38,6 +43,8 @@ pub struct Outgoing {
     pub prepared: Prepared,
     /// Header fields in front of it, CRLF-ended lines.
     pub prefix: Vec<u8>,
+    /// What the sender asked for.
+    pub options: MessageOptions,
     /// Not before.
     pub due_ms: TimeMs,
     /// To whom.
@@ -48,7 +55,7 @@ impl Outgoing {
     fn entries(&self, now: TimeMs) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(self.destinations.len());
         for (destination, seq) in self.destinations.iter().zip(1..) {
-            let Destination { recipient, via, is_local } = destination;
+            let Destination { recipient, via, is_local, dsn } = destination;
             let own = || ForwardTarget { kind: TargetKind::Mail, value: recipient.clone() };
             let target = via.clone().unwrap_or_else(own);
             // whoever enqueues delivers to our own users at once: born with a lease
@@ -57,6 +64,7 @@ impl Outgoing {
             entries.push(Entry {
                 id: new_id(),
                 queue_id: self.queue_id,
+                trace: self.trace,
                 seq,
                 user: self.user,
                 reason: self.reason,
@@ -68,6 +76,9 @@ impl Outgoing {
                 content: self.prepared.hash,
                 content_octets: u64::try_from(self.prepared.content.len()).unwrap_or(u64::MAX),
                 prefix: self.prefix.clone(),
+                options: self.options.clone(),
+                dsn: dsn.clone(),
+                is_delay_told: false,
                 due_ms: if is_leased { lease_end } else { self.due_ms },
                 created_ms: now,
                 locked_until_ms: if is_leased { lease_end } else { 0 },

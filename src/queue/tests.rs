@@ -6,6 +6,7 @@ use super::enqueue::{Destination, Outgoing};
 use super::finish::Cancelled;
 use crate::clock::Clock;
 use crate::mailstore::Mailstore;
+use crate::model::dsn::{MessageOptions, RecipientDsn};
 use crate::model::id::UserId;
 use crate::model::queue::{Attempt, Reason};
 use crate::storage::Storage;
@@ -36,14 +37,17 @@ impl Fixture {
             recipient: (*recipient).to_owned(),
             via: None,
             is_local: false,
+            dsn: RecipientDsn::default(),
         };
         Outgoing {
             queue_id: new_id(),
+            trace: new_id(),
             user: Some(self.user),
             reason: Reason::Submit,
             sender: "me@a.example".to_owned(),
             prepared: self.mailstore.prepare(content.into()).await.unwrap(),
             prefix: b"X: 1\r\n".to_vec(),
+            options: MessageOptions::default(),
             due_ms: self.clock.now_ms(),
             destinations: recipients.iter().map(destination).collect(),
         }

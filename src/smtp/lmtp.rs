@@ -6,6 +6,7 @@ use super::session::Session;
 use super::transaction::Transaction;
 use crate::codec::smtp::reply::Reply;
 use crate::delivery::accept::Outcome;
+use crate::model::dsn::MessageOptions;
 use crate::model::transaction::MailTransaction;
 use crate::net::listener::{Listener, Permits, serve as serve_listeners};
 use crate::net::stream::Stream;
@@ -73,6 +74,12 @@ pub(super) async fn deliver(
         peer: session.stream.peer().ip().to_canonical(),
         with: with_protocol(transaction.parameters.smtp_utf8, session.stream.is_tls()),
         session: id.clone(),
+        trace: session.context.delivery.new_trace(),
+        options: MessageOptions {
+            is_utf8: transaction.parameters.smtp_utf8,
+            ..MessageOptions::default()
+        },
+        lines: Vec::new(),
     };
     let recipients = &transaction.recipients;
     let outcomes = session.context.delivery.accept(&mail, recipients, content).await;

@@ -3,13 +3,13 @@
 use super::mail::{dsn_not_offered, needs_smtp_utf8, smtp_utf8_missing};
 use super::reply_line::{bad_sequence, over_quota, reply_to_error};
 use super::session::Session;
-use crate::codec::smtp::parameters::RcptParameters;
 use crate::codec::smtp::path::Path;
 use crate::codec::smtp::reply::Reply;
 use crate::delivery::accept::{Addressee, Recipient};
 use crate::delivery::pass_on::{Relay, is_open};
 use crate::directory::resolve::Destination;
 use crate::model::address::EmailAddress;
+use crate::model::dsn::RecipientDsn;
 use crate::model::error::{Error, Result};
 use crate::model::limits::RECIPIENTS_MAX;
 use crate::model::transaction::ForwardPath;
@@ -18,7 +18,7 @@ use unicode_normalization::UnicodeNormalization;
 
 impl Session {
     /// Adds a recipient to the transaction.
-    pub(super) async fn rcpt(&mut self, path: Path, parameters: RcptParameters) -> Reply {
+    pub(super) async fn rcpt(&mut self, path: Path, parameters: RecipientDsn) -> Reply {
         let Some(transaction) = &self.transaction else {
             return bad_sequence("MAIL first");
         };
@@ -42,7 +42,7 @@ impl Session {
         match self.find_destination(&address).await {
             Ok(Destination::User(user)) => self.add_user(address, *user, size.unwrap_or(0)),
             Ok(Destination::Forwarded(entry)) => {
-                self.add_relay(Relay { path: ForwardPath { address }, entry: *entry })
+                self.add_relay(Relay { path: ForwardPath::new(address), entry: *entry })
             }
             Err(error) => {
                 self.log_error(&error);
@@ -85,7 +85,7 @@ impl Session {
         if user.quota_octets.is_some_and(|quota| user.used_octets >= quota || used > quota) {
             return over_quota();
         }
-        self.add(Addressee::User(Recipient { path: ForwardPath { address }, user }))
+        self.add(Addressee::User(Recipient { path: ForwardPath::new(address), user }))
     }
 
     fn add(&mut self, addressee: Addressee) -> Reply {

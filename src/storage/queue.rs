@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `_id` | id | the entry |
 //! | `queue_id` | id | the message, all its recipients |
+//! | `trace` | id | the message's story |
 //! | `seq` | int32 | number among them, from 1 |
 //! | `user` | id | on whose behalf; absent for forwarding addresses |
 //! | `reason` | text | `submit`, `forward`, `autoreply`, `bounce` |
@@ -13,6 +14,9 @@
 //! | `local` | bool | the recipient was ours when it was enqueued |
 //! | `content`, `octets` | hash, int64 | holds one count of the content |
 //! | `prefix` | binary | header fields in front of the content |
+//! | `options` | `{ret, envid, tls, utf8}` | what the sender asked for the message; what he did not is absent |
+//! | `dsn` | `{success, failure, delay, orcpt: [type, address]}` | what he asked for the recipient, as above |
+//! | `delay_told` | true | he was told that it is late; else absent |
 //! | `due` | date | when it is tried; a claim moves it to the end of the lease |
 //! | `locked_until` | date | end of the lease of the last claim; in the past: nobody has it |
 //! | `fence` | int64 | grows with every claim; writes of a worker name the one it got |
@@ -25,6 +29,7 @@
 use super::Storage;
 use super::field::{binary, date, get_count, get_hash, get_id, get_ms, hash, int, oid};
 use super::target::{get_target, target};
+use crate::model::dsn::{MessageOptions, Notify, RecipientDsn, Return};
 use crate::model::error::{Error, Result};
 use crate::model::id::{ObjectId, UserId};
 use crate::model::message::TimeMs;
@@ -45,6 +50,7 @@ fn write(entry: &Entry) -> Document {
     let mut document = doc! {
         "_id": oid(entry.id),
         "queue_id": oid(entry.queue_id),
+        "trace": oid(entry.trace),
         "seq": i64::from(entry.seq),
         "reason": entry.reason.name(),
         "sender": &entry.sender,
@@ -64,7 +70,67 @@ fn write(entry: &Entry) -> Document {
     if let Some(user) = entry.user {
         document.insert("user", oid(user));
     }
+    let options = options(&entry.options);
+    if !options.is_empty() {
+        document.insert("options", options);
+    }
+    let dsn = recipient_dsn(&entry.dsn);
+    if !dsn.is_empty() {
+        document.insert("dsn", dsn);
+    }
+    if entry.is_delay_told {
+        document.insert("delay_told", true);
+    }
     document
+}
+
+fn options(options: &MessageOptions) -> Document {
+    let mut document = doc! {};
+    if let Some(ret) = options.ret {
+        document.insert("ret", if ret == Return::Full { "full" } else { "hdrs" });
+    }
+    if let Some(id) = &options.envelope_id {
+        document.insert("envid", id);
+    }
+    if options.requires_tls {
+        document.insert("tls", true);
+    }
+    if options.is_utf8 {
+        document.insert("utf8", true);
+    }
+    document
+}
+
+fn get_options(document: &Document) -> MessageOptions {
+    let ret = |name: &str| if name == "full" { Return::Full } else { Return::Headers };
+    MessageOptions {
+        ret: document.get_str("ret").ok().map(ret),
+        envelope_id: document.get_str("envid").ok().map(str::to_owned),
+        requires_tls: document.get_bool("tls").unwrap_or(false),
+        is_utf8: document.get_bool("utf8").unwrap_or(false),
+    }
+}
+
+fn recipient_dsn(dsn: &RecipientDsn) -> Document {
+    let mut document = doc! {};
+    if let Some(Notify { success, failure, delay }) = dsn.notify {
+        document.extend(doc! { "success": success, "failure": failure, "delay": delay });
+    }
+    if let Some((kind, address)) = &dsn.original {
+        document.insert("orcpt", vec![kind, address]);
+    }
+    document
+}
+
+fn get_recipient_dsn(document: &Document) -> RecipientDsn {
+    let flag = |name: &str| document.get_bool(name).unwrap_or(false);
+    let notify =
+        || Notify { success: flag("success"), failure: flag("failure"), delay: flag("delay") };
+    let original = document.get_array("orcpt").ok().and_then(|pair| match pair.as_slice() {
+        [Bson::String(kind), Bson::String(address)] => Some((kind.clone(), address.clone())),
+        _ => None,
+    });
+    RecipientDsn { notify: document.contains_key("success").then(notify), original }
 }
 
 fn attempt(attempt: &Attempt) -> Bson {
@@ -86,6 +152,8 @@ fn read(document: &Document) -> Result<Entry> {
     Ok(Entry {
         id: get_id(document, "_id")?,
         queue_id: get_id(document, "queue_id")?,
+        // entries of before there were stories
+        trace: get_id(document, "trace").or_else(|_| get_id(document, "queue_id"))?,
         seq: u32::try_from(get_count(document, "seq")).unwrap_or(0),
         user: get_id(document, "user").ok(),
         reason: reason.ok_or_else(broken)?,
@@ -96,6 +164,9 @@ fn read(document: &Document) -> Result<Entry> {
         is_local: document.get_bool("local").unwrap_or(false),
         content: get_hash(document, "content")?,
         content_octets: get_count(document, "octets"),
+        options: document.get_document("options").map(get_options).unwrap_or_default(),
+        dsn: document.get_document("dsn").map(get_recipient_dsn).unwrap_or_default(),
+        is_delay_told: document.get_bool("delay_told").unwrap_or(false),
         prefix: document.get_binary_generic("prefix").cloned().unwrap_or_default(),
         due_ms: get_ms(document, "due"),
         created_ms: get_ms(document, "created"),

@@ -1,10 +1,9 @@
 //! Commands of SMTP and LMTP (RFC 5321 §4.1.1, RFC 2033 §4.1, RFC 3030, RFC 3207). All roles share
 //! them.
 
-use super::parameters::{
-    MailParameters, RcptParameters, parse_mail_parameters, parse_rcpt_parameters,
-};
+use super::parameters::{MailParameters, parse_mail_parameters, parse_rcpt_parameters};
 use super::path::{Path, is_domain, parse_path};
+use crate::model::dsn::RecipientDsn;
 
 /// One command.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,7 +26,7 @@ pub enum Command {
         /// Never `Null`.
         path: Path,
         /// Its parameters.
-        parameters: RcptParameters,
+        parameters: RecipientDsn,
     },
     /// `DATA`
     Data,
@@ -223,7 +222,7 @@ mod tests {
         let parameters = MailParameters { size_octets: Some(5), ..MailParameters::default() };
         let mail = Command::Mail { path: address(), parameters };
         assert_eq!(parse(b"mail from: <a@b.example>  SIZE=5 \r\n"), Ok(mail));
-        let parameters = RcptParameters::default();
+        let parameters = RecipientDsn::default();
         let rcpt = Command::Rcpt { path: address(), parameters };
         assert_eq!(parse(b"RCPT TO:<a@b.example>\r\n"), Ok(rcpt));
         assert_eq!(parse(b"BDAT 86 LAST"), Ok(Command::Bdat { octets: 86, is_last: true }));

@@ -1,6 +1,7 @@
 //! ESMTP parameters of MAIL and RCPT (RFC 5321 §4.1.2, RFC 1870, 3030, 3461, 6152, 6531).
 
 use super::command::SyntaxErrorKind;
+use crate::model::dsn::{Notify, RecipientDsn, Return};
 
 /// BODY= (RFC 6152 §2, RFC 3030 §3).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -12,26 +13,6 @@ pub enum Body {
     EightBit,
     /// `BINARYMIME`: only with BDAT
     Binary,
-}
-
-/// RET= (RFC 3461 §4.3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Return {
-    /// `FULL`
-    Full,
-    /// `HDRS`
-    Headers,
-}
-
-/// NOTIFY= (RFC 3461 §4.1); all false: `NEVER`.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Notify {
-    /// `SUCCESS`
-    pub success: bool,
-    /// `FAILURE`
-    pub failure: bool,
-    /// `DELAY`
-    pub delay: bool,
 }
 
 /// Parameters of MAIL.
@@ -47,15 +28,6 @@ pub struct MailParameters {
     pub ret: Option<Return>,
     /// ENVID, decoded (RFC 3461 §4.4).
     pub envelope_id: Option<String>,
-}
-
-/// Parameters of RCPT.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct RcptParameters {
-    /// NOTIFY
-    pub notify: Option<Notify>,
-    /// ORCPT: address type and decoded address (RFC 3461 §4.2).
-    pub original: Option<(String, String)>,
 }
 
 type Result<T> = std::result::Result<T, SyntaxErrorKind>;
@@ -98,8 +70,8 @@ pub fn parse_mail_parameters(text: &str) -> Result<MailParameters> {
 ///
 /// # Errors
 /// As for MAIL.
-pub fn parse_rcpt_parameters(text: &str) -> Result<RcptParameters> {
-    let mut parameters = RcptParameters::default();
+pub fn parse_rcpt_parameters(text: &str) -> Result<RecipientDsn> {
+    let mut parameters = RecipientDsn::default();
     for word in words(text)? {
         let (keyword, value) = split(word);
         match (keyword.to_ascii_uppercase().as_str(), value) {
