@@ -7,8 +7,8 @@
 //!   imap   pop3   smtp (LMTP)   api   jobs                 doors: one per way in or out
 //!            delivery                                 a message finds its mailboxes
 //!            directory     queue                      who exists / what must leave
-//!      mailstore   auth   cluster                     meaning of mail / who are you / tell the
-//! others
+//!      mailstore   auth   cluster   trace             meaning of mail / who are you / tell the
+//! others / what happened
 //!                  storage                            MongoDB, one file per collection
 //!     codec    net    spool    tasks                  bytes, sockets, big bodies, supervision
 //!           model   clock   telemetry                 the nouns, time, sight
@@ -23,6 +23,7 @@
 //! - [`mailstore`]: mailboxes and messages with IMAP's promises: append, fetch, flags, copy,
 //!   expunge, view.
 //! - [`auth`]: passwords, tokens, throttling. [`cluster`]: the change stream that wakes sessions.
+//! - [`trace`]: the story of each message, recorded without waiting and searched later.
 //! - [`queue`]: what must leave, one entry a recipient, under leases.
 //! - [`directory`]: users and addresses. [`delivery`]: from an SMTP transaction to mailboxes.
 //! - [`imap`], [`pop3`], [`smtp`], [`api`]: the doors. Each has `settings.rs` and one file that turns
@@ -90,6 +91,7 @@ pub mod spool;
 pub mod storage;
 pub mod tasks;
 pub mod telemetry;
+pub mod trace;
 
 #[cfg(test)]
 mod error_table_tests;

@@ -25,6 +25,7 @@ use crate::queue::Queue;
 use crate::storage::Storage;
 use crate::storage::local::LocalDatabase;
 use crate::tasks::Tasks;
+use crate::trace::Trace;
 use crate::{api, imap, jobs, pop3, smtp, telemetry};
 
 /// Time sessions and writes have to end when the node stops.
@@ -57,6 +58,7 @@ pub struct Running {
     /// The file with the API's root token, when this node made or read one.
     pub root_token_file: Option<PathBuf>,
     tasks: Tasks,
+    last_tasks: Tasks,
     local: Option<LocalDatabase>,
 }
 
@@ -64,6 +66,7 @@ impl Running {
     /// Tells sessions, waits for writes, then stops the local database.
     pub async fn shutdown(self) {
         self.tasks.shutdown(SHUTDOWN).await;
+        self.last_tasks.shutdown(SHUTDOWN).await;
         if let Some(local) = self.local {
             local.stop().await;
         }
@@ -87,6 +90,8 @@ pub struct Operations {
     pub delivery: Delivery,
     storage: Storage,
     tasks: Tasks,
+    /// What others tell something until they end.
+    last_tasks: Tasks,
     local: Option<LocalDatabase>,
 }
 
@@ -123,7 +128,9 @@ impl Operations {
         let directory =
             Directory::new(storage.clone(), mailstore.clone(), passwords, clock.clone())
                 .with_email_domain(&config.host_name());
-        let queue = Queue::new(storage.clone(), mailstore.clone(), clock.clone());
+        let last_tasks = Tasks::new();
+        let trace = Trace::start(storage.clone(), clock.clone(), &config.trace, &last_tasks);
+        let queue = Queue::new(storage.clone(), mailstore.clone(), clock.clone()).with_trace(trace);
         let delivery = Delivery::new(
             storage.clone(),
             mailstore.clone(),
@@ -141,6 +148,7 @@ impl Operations {
             delivery,
             storage,
             tasks,
+            last_tasks,
             local,
         })
     }
@@ -161,6 +169,7 @@ impl Operations {
     /// Ends what [`Operations::open`] started.
     pub async fn close(self) {
         self.tasks.shutdown(SHUTDOWN).await;
+        self.last_tasks.shutdown(SHUTDOWN).await;
         if let Some(local) = self.local {
             local.stop().await;
         }
@@ -190,6 +199,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             addresses,
             root_token_file,
             tasks: operations.tasks,
+            last_tasks: operations.last_tasks,
             local: operations.local,
         }),
         Err(error) => {

@@ -78,6 +78,8 @@ pub struct Config {
     pub lmtp: crate::smtp::settings::Settings,
     /// The HTTP door.
     pub api: crate::api::settings::Settings,
+    /// The stories of messages.
+    pub trace: crate::trace::settings::Settings,
     /// Logs.
     pub log: LogSettings,
 }
@@ -94,6 +96,7 @@ impl Default for Config {
             pop3: crate::pop3::settings::Settings::default(),
             lmtp: crate::smtp::settings::Settings::default(),
             api: crate::api::settings::Settings::default(),
+            trace: crate::trace::settings::Settings::default(),
             log: LogSettings::default(),
         }
     }
@@ -120,6 +123,7 @@ impl Config {
         self.imap.validate().map_err(|error| anyhow::anyhow!("imap.{error}"))?;
         self.pop3.validate().map_err(|error| anyhow::anyhow!("pop3.{error}"))?;
         self.lmtp.validate().map_err(|error| anyhow::anyhow!("lmtp.{error}"))?;
+        self.trace.validate().map_err(|error| anyhow::anyhow!("trace.{error}"))?;
         let imap = [&self.imap.listen, &self.imap.listen_tls];
         let pop3 = [&self.pop3.listen, &self.pop3.listen_tls];
         let lmtp = [&self.lmtp.listen, &self.lmtp.listen_tls];

@@ -104,15 +104,16 @@ impl Delivery {
     ) -> Vec<Outcome> {
         let octets = content.len();
         if trace::is_looping(&content) {
-            return refuse_all(transaction, addressees, octets, &Outcome::Looping);
+            return self.refuse_all(transaction, addressees, octets, &Outcome::Looping);
         }
         let prepared = match self.mailstore.prepare(content).await {
             Ok(prepared) => prepared,
             Err(error) => {
                 let outcome = Outcome::Failed(Arc::new(error));
-                return refuse_all(transaction, addressees, octets, &outcome);
+                return self.refuse_all(transaction, addressees, octets, &outcome);
             }
         };
+        self.tell_received(transaction, &prepared);
         let traits = Traits::read(&prepared);
         let now = self.clock.now_ms();
         let lines = transaction.lines.clone();
@@ -153,6 +154,7 @@ impl Delivery {
         let octets = arrival.prepared.content.len();
         let mut outcomes = Vec::with_capacity(plans.len());
         for (recipient, plan) in recipients.iter().zip(plans) {
+            let mailbox = plan.as_ref().ok().and_then(|plan| plan.mailbox);
             let outcome = match plan {
                 Err(error) => Err(error),
                 Ok(plan) if plan.decision.is_dropped => {
@@ -168,6 +170,7 @@ impl Delivery {
             };
             let outcome = outcome.unwrap_or_else(|error| Outcome::Failed(Arc::new(error)));
             record(arrival.transaction, recipient, octets, &outcome, started);
+            self.tell_outcome(arrival, recipient, mailbox, &outcome);
             outcomes.push(outcome);
         }
         outcomes
@@ -195,6 +198,7 @@ impl Delivery {
         }
         for filter in &plan.decision.matched {
             tracing::debug!(user.id = %recipient.user.id, filter.id = %filter, "a filter matched");
+            self.tell_rule(arrival, recipient, &format!("filter {filter}"));
         }
         if !plan.decision.matched.is_empty() {
             let matched = u64::try_from(plan.decision.matched.len()).unwrap_or(0);
@@ -211,22 +215,26 @@ impl Delivery {
         }
         Ok(())
     }
-}
 
-fn refuse_all(
-    transaction: &MailTransaction,
-    addressees: &[Addressee],
-    octets: usize,
-    outcome: &Outcome,
-) -> Vec<Outcome> {
-    let started = Instant::now();
-    for addressee in addressees {
-        match addressee {
-            Addressee::User(recipient) => record(transaction, recipient, octets, outcome, started),
-            Addressee::Relay(relay) => pass_on::record(transaction, relay, outcome),
+    fn refuse_all(
+        &self,
+        transaction: &MailTransaction,
+        addressees: &[Addressee],
+        octets: usize,
+        outcome: &Outcome,
+    ) -> Vec<Outcome> {
+        let started = Instant::now();
+        for addressee in addressees {
+            match addressee {
+                Addressee::User(recipient) => {
+                    record(transaction, recipient, octets, outcome, started);
+                }
+                Addressee::Relay(relay) => pass_on::record(transaction, relay, outcome),
+            }
         }
+        self.tell_refused(transaction, addressees, outcome);
+        vec![outcome.clone(); addressees.len()]
     }
-    vec![outcome.clone(); addressees.len()]
 }
 
 /// The log line and the counters of one delivery.

@@ -66,6 +66,7 @@ impl Delivery {
         if let Some(why) = why {
             metrics::counter!("eider_forwards_refused_total", "reason" => why).increment(1);
             tracing::warn!(user.id = %user.id, why, "a message is not forwarded");
+            self.tell_rule(arrival, recipient, &format!("not forwarded: {why}"));
         }
         Ok(())
     }

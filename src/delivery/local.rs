@@ -42,7 +42,10 @@ impl Delivery {
         let delivered = self.try_entry(entry, prepared).await;
         let now = self.clock.now_ms();
         let done = match delivered {
-            Ok(()) => self.queue.finish(entry).await.map(|_| ()),
+            Ok(()) => {
+                self.tell_delivered(entry);
+                self.queue.finish(entry).await.map(|_| ())
+            }
             Err(error) => {
                 let tried = Attempt {
                     at_ms: now,
@@ -50,6 +53,7 @@ impl Delivery {
                     reply: error.to_string(),
                 };
                 let due = next_due(entry, now).unwrap_or(now.saturating_add(SELDOM_MS));
+                self.tell_deferred(entry, &tried, due);
                 self.queue.reschedule(entry, &tried, due).await.map(|_| ())
             }
         };

@@ -22,6 +22,7 @@ pub mod pass_on;
 mod plan;
 mod register;
 pub mod send;
+mod story;
 pub mod submit;
 pub mod trace;
 pub mod traits;
@@ -34,6 +35,7 @@ use crate::model::queue::TraceId;
 use crate::queue::Queue;
 use crate::storage::field::new_id;
 use crate::storage::{Storage, secrets};
+use crate::trace::Trace;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -70,6 +72,11 @@ impl Delivery {
     /// The outbound queue.
     pub const fn queue(&self) -> &Queue {
         &self.queue
+    }
+
+    /// Where the stories of messages are told.
+    pub const fn trace(&self) -> &Trace {
+        self.queue.trace()
     }
 
     /// A name for the story of a message that arrives.

@@ -29,6 +29,7 @@ impl Delivery {
             Err(error) => Outcome::Failed(Arc::new(error)),
         };
         record(arrival.transaction, relay, &outcome);
+        self.tell_passed_on(arrival, relay, &outcome);
         outcome
     }
 

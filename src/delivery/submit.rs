@@ -90,6 +90,7 @@ impl Delivery {
         let count = u64::try_from(submission.recipients.len()).unwrap_or(u64::MAX);
         self.count_recipients(&user, &key, count).await?;
         let letter = self.letter(&user, &submission, sent, queue_id);
+        self.tell_submitted(&letter);
         if let Err(error) = self.send(letter).await {
             rate_limits::take_back(&self.storage, &key, count).await?;
             return Err(error);

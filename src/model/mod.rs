@@ -24,6 +24,7 @@ pub mod search;
 pub mod setting;
 pub mod structure;
 pub mod target;
+pub mod trace;
 pub mod transaction;
 pub mod uid;
 pub mod user;

@@ -10,6 +10,7 @@ use crate::model::limits::RECIPIENTS_MAX;
 use crate::model::message::TimeMs;
 use crate::model::queue::{Entry, QueueId, Reason, TraceId};
 use crate::model::target::{ForwardTarget, TargetKind};
+use crate::model::trace::{Detail, Event, Happening};
 use crate::storage::field::new_id;
 use crate::storage::{queue, transaction};
 
@@ -119,8 +120,24 @@ impl Queue {
             }
             return Err(error);
         }
+        self.tell_queued(&entries, &message.prepared);
         metrics::counter!("eider_queue_entries_total", "reason" => message.reason.name())
             .increment(count);
         Ok(entries)
+    }
+
+    fn tell_queued(&self, entries: &[Entry], prepared: &Prepared) {
+        for entry in entries {
+            let mut event = Event::of_entry(entry, Happening::Queued)
+                .message_id(&prepared.structure.summary.message_id)
+                .with(Detail::Reason, entry.reason.name());
+            if entry.due_ms > entry.created_ms && entry.locked_until_ms == 0 {
+                event = event.with(Detail::Due, entry.due_ms);
+            }
+            if entry.target.kind != TargetKind::Mail {
+                event = event.with(Detail::Target, &entry.target.value);
+            }
+            self.trace.record(event);
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::Queue;
 use crate::model::error::Result;
 use crate::model::id::UserId;
 use crate::model::queue::{Entry, QueueId};
+use crate::model::trace::{Event, Happening};
 use crate::storage::queue;
 
 /// What cancelling did.
@@ -44,6 +45,7 @@ impl Queue {
         let mut deleted = 0;
         for entry in &entries {
             if queue::delete_unlocked(&self.storage, user, entry.id, now).await? {
+                self.trace.record(Event::of_entry(entry, Happening::Cancelled));
                 deleted += 1;
             }
         }

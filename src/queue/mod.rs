@@ -18,6 +18,7 @@ mod tests;
 use crate::clock::Clock;
 use crate::mailstore::Mailstore;
 use crate::storage::Storage;
+use crate::trace::Trace;
 
 /// The operations on the queue; cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,11 +26,24 @@ pub struct Queue {
     storage: Storage,
     mailstore: Mailstore,
     clock: Clock,
+    trace: Trace,
 }
 
 impl Queue {
-    /// The queue in this database; contents are the mail store's.
+    /// The queue in this database; contents are the mail store's. It tells no stories yet.
     pub fn new(storage: Storage, mailstore: Mailstore, clock: Clock) -> Self {
-        Self { storage, mailstore, clock }
+        let trace = Trace::silent(storage.clone(), clock.clone());
+        Self { storage, mailstore, clock, trace }
+    }
+
+    /// The same, telling the stories of messages there.
+    #[must_use]
+    pub fn with_trace(self, trace: Trace) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// Where the stories of messages are told.
+    pub const fn trace(&self) -> &Trace {
+        &self.trace
     }
 }

@@ -2,11 +2,13 @@
 //! their `explain`.
 
 use super::Storage;
+use super::deliveries;
 use super::field::{get_int, new_id, oid};
 use super::messages::{Chunks, in_mailbox};
 use super::page::{Scan, filter};
 use super::testing::storage;
 use crate::model::id::{MailboxId, UserId};
+use crate::model::trace::{Happening, Search, SearchKey};
 use crate::model::uid::UidSet;
 use bson::{Bson, DateTime, Document, doc};
 
@@ -162,6 +164,12 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
     let storage = storage("explain_rules").await;
     let user = bson::oid::ObjectId::new();
     let due = doc! { "$lte": DateTime::from_millis(1) };
+    let key = vec![SearchKey::sender("a@b")];
+    let by_key = Search { keys: key.clone(), ..Search::default() };
+    let keys = [key, vec![SearchKey::recipient("c@d")]].concat();
+    let (before, what) = (Some(new_id()), vec![Happening::Stored]);
+    let by_keys = Search { keys, since_ms: Some(1), before, what, ..Search::default() };
+    let of_trace = Search { trace: Some(new_id()), ..Search::default() };
     let queries = [
         ("filters", doc! { "user": user }, doc! { "user": 1, "_id": 1 }),
         ("autoreplies", doc! { "user": user }, doc! {}),
@@ -172,6 +180,9 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
             doc! { "domain": 1, "due": 1 },
         ),
         ("queue", doc! { "queue_id": user }, doc! { "queue_id": 1, "seq": 1 }),
+        ("deliveries", deliveries::filter(&by_key), doc! { "_id": -1 }),
+        ("deliveries", deliveries::filter(&by_keys), doc! { "_id": -1 }),
+        ("deliveries", deliveries::filter(&of_trace), doc! { "_id": 1 }),
         ("webhooks", doc! { "type": { "$in": ["a", "*"] }, "user": { "$in": [user] } }, doc! {}),
         ("webhooks", doc! { "due": due.clone(), "locked_until": due.clone() }, doc! { "due": 1 }),
         (

@@ -156,6 +156,10 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "queue", keys: &[("local", 1), ("due", 1)], ..PLAIN },
     Index { collection: "queue", keys: &[("domain", 1), ("due", 1)], ..PLAIN },
     Index { collection: "queue", keys: &[("queue_id", 1), ("seq", 1)], ..PLAIN },
+    // the story of a message, events by any of their names
+    Index { collection: "deliveries", keys: &[("trace", 1), ("_id", 1)], ..PLAIN },
+    Index { collection: "deliveries", keys: &[("keys", 1), ("_id", -1)], ..PLAIN },
+    Index { collection: "deliveries", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     // who listens to an event, whose turn it is; a hook's next events
     Index { collection: "webhooks", keys: &[("type", 1), ("user", 1)], ..PLAIN },
     Index { collection: "webhooks", keys: &[("due", 1)], ..PLAIN },

@@ -28,6 +28,7 @@ pub mod content_range;
 pub mod contents;
 pub mod deferred;
 pub mod deleted_users;
+pub mod deliveries;
 pub mod dkim_keys;
 pub mod domain_access;
 pub mod domain_aliases;
