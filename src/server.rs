@@ -19,6 +19,7 @@ use crate::config::{Config, Role};
 use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::mailstore::Mailstore;
+use crate::net::dns::Resolver;
 use crate::net::listener::{self, Listener, Permits};
 use crate::net::tls::{self, TlsAcceptor};
 use crate::queue::Queue;
@@ -88,6 +89,8 @@ pub struct Operations {
     pub tokens: Tokens,
     /// Messages that arrive and leave.
     pub delivery: Delivery,
+    /// Questions to the DNS.
+    pub resolver: Resolver,
     storage: Storage,
     tasks: Tasks,
     /// What others tell something until they end.
@@ -117,6 +120,7 @@ impl Operations {
         if local.is_some() {
             storage.end_abandoned_transactions().await?;
         }
+        let resolver = Resolver::new(&config.dns).context("dns.trust_anchor cannot be read")?;
         let clock = Clock::default();
         let mailstore = Mailstore::new(storage.clone(), clock.clone(), tasks.clone());
         let passwords = Passwords::new(clock.clone());
@@ -146,6 +150,7 @@ impl Operations {
             authenticator,
             tokens,
             delivery,
+            resolver,
             storage,
             tasks,
             last_tasks,

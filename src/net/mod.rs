@@ -1,6 +1,7 @@
 //! Sockets without knowing a protocol.
 
 pub mod deflate;
+pub mod dns;
 pub mod listener;
 pub mod network;
 pub mod stream;

@@ -13,6 +13,7 @@ mod support;
 mod api;
 mod cluster;
 mod corpus;
+mod dns;
 mod faults;
 mod hooks;
 mod imap;

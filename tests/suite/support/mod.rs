@@ -3,6 +3,7 @@
 pub mod api;
 pub mod corpus;
 pub mod database;
+pub mod dns;
 pub mod imap;
 pub mod judge;
 pub mod lmtp;
