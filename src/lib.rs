@@ -19,6 +19,7 @@
 //! - [`clock`]: the only source of time. [`telemetry`]: logs and metrics.
 //! - [`codec`]: bytes to nouns and back, pure: IMAP and SMTP grammar, MIME.
 //! - [`net`]: sockets, TLS. [`spool`]: one incoming message. [`tasks`]: supervised tasks.
+//! - [`encryption`]: messages encrypted for their owner's key.
 //! - [`storage`]: MongoDB; the only place that names the driver. Each file opens with its document.
 //! - [`mailstore`]: mailboxes and messages with IMAP's promises: append, fetch, flags, copy,
 //!   expunge, view.
@@ -78,6 +79,7 @@ pub mod codec;
 pub mod config;
 pub mod delivery;
 pub mod directory;
+pub mod encryption;
 pub mod imap;
 pub mod jobs;
 pub mod mailstore;

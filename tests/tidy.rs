@@ -16,6 +16,7 @@ const RANKS: &[(&str, u8)] = &[
     ("codec", 1),
     ("net", 1),
     ("spool", 1),
+    ("encryption", 2),
     ("storage", 2),
     ("mailstore", 3),
     ("auth", 3),

@@ -35,7 +35,7 @@ pub struct CreateMailboxRequest {
     hidden: Option<bool>,
     /// Milliseconds messages are kept.
     retention: Option<u64>,
-    /// Wish to encrypt what is stored there: kept, without effect yet.
+    /// What is stored there is encrypted with the user's key.
     encrypt_messages: Option<bool>,
 }
 
@@ -52,7 +52,7 @@ pub struct UpdateMailboxRequest {
     subscribed: Option<bool>,
     /// Not shown over IMAP.
     hidden: Option<bool>,
-    /// Wish to encrypt what is stored there: kept, without effect yet.
+    /// What is stored there is encrypted with the user's key.
     encrypt_messages: Option<bool>,
 }
 

@@ -265,6 +265,7 @@ async fn store(
         meta: upload.meta.clone(),
         info: (!upload.info.is_empty()).then(|| Value::Object(upload.info.clone()).to_string()),
     };
+    let message = ctx.mailstore.encrypted(user, mailbox.encrypt_messages, message).await?;
     let appended = ctx.mailstore.append(user, mailbox.id, vec![message]).await?;
     let appended = appended
         .first()

@@ -263,6 +263,7 @@ async fn store(
         meta: request.meta.clone(),
         info: kept_info(&request).map(|info| Value::Object(info).to_string()),
     };
+    let message = ctx.mailstore.encrypted_in((user, mailbox), message).await?;
     let appended = ctx.mailstore.append(user, mailbox, vec![message]).await?;
     let uid = appended.first().map(|appended| json!(appended.uid));
     delete_replaced(ctx, user, request.replaced).await;

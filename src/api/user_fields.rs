@@ -1,10 +1,10 @@
 //! The fields of a user that creating and changing him have in common.
 
 use super::params::{Params, boolean_of};
-use crate::auth::certificate::describe;
 use crate::auth::password::is_supported;
 use crate::directory::Directory;
 use crate::directory::user::NewPassword;
+use crate::encryption::{pgp, smime};
 use crate::model::profile::{EncryptionUpdate, ProfileUpdate, UserNumber, normal_tags};
 use crate::model::target::{ForwardTarget, TargetKind};
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub const OWN_FIELDS: &[&str] = &[
 const CERTIFICATES_MAX: usize = 16;
 /// Characters of a certificate in PEM.
 const CERTIFICATE_CHARS_MAX: usize = 64 * 1024;
+/// Characters of a PGP key in armour.
+const PUB_KEY_CHARS_MAX: usize = 128 * 1024;
 /// Doors that can be closed to a user.
 const SCOPES: [&str; 3] = ["imap", "pop3", "smtp"];
 
@@ -53,7 +55,7 @@ pub fn refuse_breach_check(p: &mut Params) {
 }
 
 /// Everything but passwords, addresses and what closes the account.
-pub fn update_of(p: &mut Params) -> ProfileUpdate {
+pub fn update_of(p: &mut Params, now_ms: i64) -> ProfileUpdate {
     let mut numbers = Vec::new();
     for number in UserNumber::EVERY {
         let high = if number == UserNumber::SpamLevel { 100 } else { i64::MAX };
@@ -79,7 +81,7 @@ pub fn update_of(p: &mut Params) -> ProfileUpdate {
         is_indexed: indexing(p),
         targets: targets(p),
         relay: relay(p),
-        encryption: encryption(p),
+        encryption: encryption(p, now_ms),
         ..ProfileUpdate::default()
     }
 }
@@ -124,16 +126,22 @@ fn relay(p: &mut Params) -> Option<Option<ForwardTarget>> {
     }
 }
 
-fn encryption(p: &mut Params) -> EncryptionUpdate {
-    let pub_key = p.text_or_empty("pubKey", 128 * 1024).optional();
-    if pub_key.as_ref().is_some_and(|key| !key.is_empty()) {
-        p.fail("pubKey", "\"pubKey\" is not supported yet: only an empty one is accepted");
+fn encryption(p: &mut Params, now_ms: i64) -> EncryptionUpdate {
+    let pub_key = p.text_or_empty("pubKey", PUB_KEY_CHARS_MAX).optional();
+    let has_key = pub_key.as_ref().is_some_and(|key| !key.is_empty());
+    if let Some(key) = pub_key.as_ref().filter(|key| !key.is_empty())
+        && let Err(reason) = pgp::check(key, now_ms)
+    {
+        p.fail("pubKey", format!("PGP key validation failed: {reason}"));
     }
     let certificates = p.texts("smimeCerts", CERTIFICATE_CHARS_MAX).optional();
     for certificate in certificates.iter().flatten() {
-        if describe(certificate).is_none() {
-            p.fail("smimeCerts", "\"smimeCerts\" must be X.509 certificates in PEM");
+        if let Err(reason) = smime::check(certificate) {
+            p.fail("smimeCerts", format!("S/MIME certificate validation failed: {reason}"));
         }
+    }
+    if has_key && certificates.as_ref().is_some_and(|list| !list.is_empty()) {
+        p.fail("pubKey", "A PGP key and S/MIME certificates exclude each other");
     }
     if certificates.as_ref().is_some_and(|list| list.len() > CERTIFICATES_MAX) {
         p.fail("smimeCerts", format!("\"smimeCerts\" has at most {CERTIFICATES_MAX} items"));

@@ -55,6 +55,18 @@ pub struct CreateUserRequest {
     pub upload_sent_messages: Option<bool>,
     /// `imap`, `pop3`, `smtp`
     pub disabled_scopes: Option<Vec<String>>,
+    /// PGP public key in armour; empty takes it away. Setting it takes the certificates away.
+    pub pub_key: Option<String>,
+    /// At most 16 X.509 certificates with RSA keys, PEM. Setting them takes the PGP key away.
+    pub smime_certs: Option<Vec<String>>,
+    /// `AES-CBC` or `AES-GCM`.
+    pub smime_cipher: Option<String>,
+    /// `PKCS#1 v1.5` or `OAEP`.
+    pub smime_key_transport: Option<String>,
+    /// What is stored for the user is encrypted with his key.
+    pub encrypt_messages: Option<bool>,
+    /// What is forwarded for the user is encrypted with his key.
+    pub encrypt_forwarded: Option<bool>,
     /// Object of the owner.
     pub meta_data: Option<Value>,
     /// Object of the operator; users do not see it.
@@ -97,6 +109,18 @@ pub struct UpdateUserRequest {
     pub disabled: Option<bool>,
     /// May not log in.
     pub suspended: Option<bool>,
+    /// PGP public key in armour; empty takes it away. Setting it takes the certificates away.
+    pub pub_key: Option<String>,
+    /// At most 16 X.509 certificates with RSA keys, PEM. Setting them takes the PGP key away.
+    pub smime_certs: Option<Vec<String>>,
+    /// `AES-CBC` or `AES-GCM`.
+    pub smime_cipher: Option<String>,
+    /// `PKCS#1 v1.5` or `OAEP`.
+    pub smime_key_transport: Option<String>,
+    /// What is stored for the user is encrypted with his key.
+    pub encrypt_messages: Option<bool>,
+    /// What is forwarded for the user is encrypted with his key.
+    pub encrypt_forwarded: Option<bool>,
     pub meta_data: Option<Value>,
     pub internal_data: Option<Value>,
 }

@@ -1,11 +1,12 @@
 //! How a user looks in answers.
 //!
-//! Fields of features that do not exist here yet have the value that says so: no PGP key, no known
+//! Fields of features that do not exist here yet have the value that says so: no known
 //! breach of the password.
 
 use super::address_view::target_texts;
 use super::reply::json_value;
 use crate::auth::certificate::{CertificateFacts, describe};
+use crate::encryption::pgp::{self, KeyFacts};
 use crate::model::profile::{Profile, UserNumber};
 use crate::model::window::{Window, WindowUse};
 use serde::Serialize;
@@ -173,8 +174,8 @@ pub struct UserView {
     pub encrypt_messages: bool,
     pub encrypt_forwarded: bool,
     pub pub_key: String,
-    /// `false`: there is no key.
-    pub key_info: bool,
+    /// What the key says of itself; `false`: there is no key.
+    pub key_info: KeyInfo,
     pub smime_certs: Vec<String>,
     pub smime_cipher: String,
     pub smime_key_transport: String,
@@ -213,6 +214,35 @@ pub struct CertificateView {
     pub fingerprint: String,
 }
 
+/// What a PGP key says of itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct KeyView {
+    pub name: String,
+    pub address: String,
+    pub fingerprint: String,
+}
+
+/// A key, or `false`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum KeyInfo {
+    /// The key.
+    Key(KeyView),
+    /// `false`.
+    None(bool),
+}
+
+impl KeyInfo {
+    fn of(armour: &str) -> Self {
+        let facts = Some(armour).filter(|armour| !armour.is_empty()).and_then(pgp::describe);
+        facts.map_or(Self::None(false), |facts| {
+            let KeyFacts { name, address, fingerprint } = facts;
+            Self::Key(KeyView { name, address, fingerprint })
+        })
+    }
+}
+
 fn certificate(pem: &str) -> Option<CertificateView> {
     let CertificateFacts { subject, serial, fingerprint } = describe(pem)?;
     Some(CertificateView { subject, serial, fingerprint })
@@ -238,7 +268,7 @@ impl UserView {
             encrypt_messages: encryption.messages,
             encrypt_forwarded: encryption.forwarded,
             pub_key: encryption.pub_key.clone(),
-            key_info: false,
+            key_info: KeyInfo::of(&encryption.pub_key),
             smime_certs: encryption.smime_certs.clone(),
             smime_cipher: word(&encryption.smime_cipher, "AES-CBC"),
             smime_key_transport: word(&encryption.smime_key_transport, "PKCS#1 v1.5"),

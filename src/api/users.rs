@@ -133,7 +133,7 @@ pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
     let tags_to_address = p.boolean("addTagsToAddress").or(false);
     // accepted and without effect in the reference, too (quirk)
     p.object("mailboxes").optional();
-    let update = update_of(&mut p);
+    let update = update_of(&mut p, ctx.clock.now_ms());
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize_any(Resource::Users, Grant::Create)?;
     let mut new = NewUser::new(&username, password.unwrap_or(NewPassword::None));
@@ -244,7 +244,7 @@ pub async fn update(State(ctx): State<Context>, call: Call) -> Answer {
     let password = password(&mut p, hashed);
     refuse_breach_check(&mut p);
     let disables_second_factors = p.boolean("disable2fa").or(false);
-    let mut change = update_of(&mut p);
+    let mut change = update_of(&mut p, ctx.clock.now_ms());
     change.disabled = p.boolean("disabled").optional();
     change.suspended = p.boolean("suspended").optional();
     change.disables_second_factors = disables_second_factors;

@@ -8,6 +8,7 @@ use super::accept::{Arrival, Recipient};
 use super::send::{Addressed, Letter};
 use super::trace;
 use crate::codec::mime::header;
+use crate::mailstore::append::Prepared;
 use crate::model::address::EmailAddress;
 use crate::model::dsn::MessageOptions;
 use crate::model::error::{Error, Result};
@@ -33,6 +34,8 @@ pub(super) struct Forwarder<'a> {
     pub id: [u8; 12],
     /// The user, if it is one.
     pub user: Option<UserId>,
+    /// What is forwarded is encrypted with the user's key.
+    pub is_encrypted: bool,
     /// Forwards in 24 hours; 0 is the store's default.
     pub forwards_max: u64,
     /// The address the message came to.
@@ -56,6 +59,7 @@ impl Delivery {
         let forwarder = Forwarder {
             id: user.id.octets(),
             user: Some(user.id),
+            is_encrypted: user.rules.encrypts_forwarded,
             forwards_max: user.rules.forwards_max,
             path: &recipient.path,
         };
@@ -97,6 +101,10 @@ impl Delivery {
                 Some(Addressed::new(forwarder.path.address.clone(), Some(target.clone())))
             }
         };
+        let prepared = match forwarder.user.filter(|_| forwarder.is_encrypted) {
+            Some(user) => self.encrypted_for(user, &arrival.prepared).await?,
+            None => arrival.prepared.clone(),
+        };
         let received =
             trace::received(arrival.transaction, forwarder.path, &self.hostname, arrival.now);
         let mut lines = format!("X-Eider-Seen: {mark}\r\n{received}").into_bytes();
@@ -107,7 +115,7 @@ impl Delivery {
             user: forwarder.user,
             reason: Reason::Forward,
             sender: arrival.transaction.reverse_path.clone(),
-            prepared: arrival.prepared.clone(),
+            prepared,
             lines,
             options: arrival.transaction.options.clone(),
             due_ms: arrival.now,
@@ -148,19 +156,30 @@ impl Delivery {
             format!("X-Eider-Seen: {}\r\n", self.mark(user.id.octets()).await?).into_bytes();
         let kept = header::without(prefix, &["return-path", "delivered-to"]);
         lines.extend_from_slice(kept.as_deref().unwrap_or(prefix));
+        let mut prepared = self.mailstore.prepare(content).await?;
+        if user.rules.encrypts_forwarded {
+            prepared = self.encrypted_for(user.id, &prepared).await?;
+        }
         let letter = Letter {
             queue_id: new_id(),
             trace: new_id(),
             user: Some(user.id),
             reason: Reason::Forward,
             sender,
-            prepared: self.mailstore.prepare(content).await?,
+            prepared,
             lines,
             options: MessageOptions::default(),
             due_ms: self.clock.now_ms(),
             recipients: targets.iter().filter_map(via).collect(),
         };
         self.send(letter).await
+    }
+
+    async fn encrypted_for(&self, user: UserId, prepared: &Prepared) -> Result<Prepared> {
+        Ok(match self.mailstore.keys_for(user, true).await? {
+            Some(keys) => self.mailstore.encrypt(prepared, keys).await,
+            None => prepared.clone(),
+        })
     }
 
     /// Counts against a user's or address's own limit of 24 hours (0: the store's), shared by all

@@ -40,6 +40,7 @@ impl Delivery {
             let forwarder = Forwarder {
                 id: entry.id.octets(),
                 user: None,
+                is_encrypted: false,
                 forwards_max: forwarding.forwards_max,
                 path,
             };

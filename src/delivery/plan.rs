@@ -8,7 +8,7 @@ use crate::mailstore::append::{NewMessage, Target};
 use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagSet};
 use crate::model::id::{MailboxId, UserId};
-use crate::model::mailbox::{MailboxName, SpecialUse};
+use crate::model::mailbox::{Mailbox, MailboxName, SpecialUse};
 use crate::model::profile::DomainAction;
 use crate::model::queue::QueueId;
 use crate::storage::field::new_id;
@@ -57,14 +57,12 @@ impl Delivery {
         if decision.is_dropped {
             return Ok(Plan { decision, target: None, mailbox: None, prefix, queue_id });
         }
-        let mailbox = match decision.place {
-            Place::Inbox => inbox.id,
-            Place::Junk => self.special(user.id, SpecialUse::Junk).await?.unwrap_or(inbox.id),
-            Place::Mailbox(id) => {
-                let found = self.mailstore.find_mailbox(user.id, id).await?;
-                found.map_or(inbox.id, |mailbox| mailbox.id)
-            }
+        let found = match decision.place {
+            Place::Inbox => None,
+            Place::Junk => self.special(user.id, SpecialUse::Junk).await?,
+            Place::Mailbox(id) => self.mailstore.find_mailbox(user.id, id).await?,
         };
+        let Mailbox { id: mailbox, encrypt_messages, .. } = found.unwrap_or(inbox);
         let flags = [(decision.is_seen, Flag::Seen), (decision.is_flagged, Flag::Flagged)];
         let bits = flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag.bit());
         let message = NewMessage {
@@ -74,6 +72,10 @@ impl Delivery {
             internal_date: now,
             meta: None,
             info: queue_id.map(|queue_id| info::of_forwarded(&decision.targets, queue_id)),
+        };
+        let message = match user.rules.encrypts_messages || encrypt_messages {
+            true => self.mailstore.encrypted(user.id, encrypt_messages, message).await?,
+            false => message,
         };
         let target = Some(Target { user: user.id, mailbox, message });
         Ok(Plan { decision, target, mailbox: Some(mailbox), prefix, queue_id })
@@ -94,10 +96,9 @@ impl Delivery {
         &self,
         user: UserId,
         special_use: SpecialUse,
-    ) -> Result<Option<MailboxId>> {
+    ) -> Result<Option<Mailbox>> {
         let mailboxes = self.mailstore.list_mailboxes(user).await?;
-        let found = mailboxes.iter().find(|mailbox| mailbox.special_use == Some(special_use));
-        Ok(found.map(|mailbox| mailbox.id))
+        Ok(mailboxes.into_iter().find(|mailbox| mailbox.special_use == Some(special_use)))
     }
 }
 

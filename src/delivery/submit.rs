@@ -186,6 +186,8 @@ impl Delivery {
             meta: copy.meta.clone(),
             info: Some(Value::Object(info).to_string()),
         };
+        let place = (submission.user, copy.mailbox);
+        let message = self.mailstore.encrypted_in(place, message).await?;
         let appended = self.mailstore.append(submission.user, copy.mailbox, vec![message]).await?;
         let missing = Error::Internal { reason: "an append without result", source: None };
         appended.into_iter().next().ok_or(missing)

@@ -281,6 +281,8 @@ impl Directory {
         let keys = &mut update.encryption;
         if keys.smime_certs.as_ref().is_some_and(|certificates| !certificates.is_empty()) {
             keys.pub_key = Some(String::new());
+        } else if keys.pub_key.as_ref().is_some_and(|key| !key.is_empty()) {
+            keys.smime_certs = Some(Vec::new());
         }
         let ends = passwords.ends_tokens || update.disabled_scopes.is_some();
         users::update(&self.storage, user, &update, &passwords, now).await?;

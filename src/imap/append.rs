@@ -61,7 +61,7 @@ impl Session {
         if content.is_empty() {
             return Err(Reply::no(ResponseCode::Cannot, "The message is empty").into());
         }
-        Ok(NewMessage {
+        let new = NewMessage {
             prepared: self.context.mailstore.prepare(content).await?,
             prefix: Bytes::new(),
             // RFC 4314 §4: flags without the right are left out
@@ -69,7 +69,10 @@ impl Session {
             internal_date: date.unwrap_or_else(|| self.context.clock.now_ms()),
             meta: None,
             info: None,
-        })
+        };
+        let mailbox = &reached.mailbox;
+        let (owner, is_wished) = (mailbox.user, mailbox.encrypt_messages);
+        Ok(self.context.mailstore.encrypted(owner, is_wished, new).await?)
     }
 }
 

@@ -40,7 +40,8 @@ impl Mailstore {
     /// Copies messages with flags and internal date, all or none (RFC 9051 §6.4.7); content is
     /// shared.
     ///
-    /// Per 1,000 messages: the rows are read and the counts of their contents raised (one commit per
+    /// First whether what comes there is encrypted: a round trip. Then, per 1,000 messages: the
+    /// rows are read and the counts of their contents raised (one commit per
     /// distinct number); then one transaction: target mailbox, quota, read and insert of the
     /// documents, a note on the originals, counters, one change, commit. What was copied goes again
     /// when a later part fails. A crash in between leaves counts too high, never too low, and copies
@@ -70,6 +71,19 @@ impl Mailstore {
         target: Place,
         flags: FlagMask,
     ) -> Result<Copied> {
+        match self.keys_of_mailbox(target).await? {
+            Some(keys) => self.copy_encrypting(source, uids, target, flags, &keys).await,
+            None => self.copy_plain(source, uids, target, flags).await,
+        }
+    }
+
+    pub(super) async fn copy_plain(
+        &self,
+        source: Place,
+        uids: &UidSet,
+        target: Place,
+        flags: FlagMask,
+    ) -> Result<Copied> {
         let found = mailboxes::find(self.storage(), target.0, target.1).await?;
         let found = found.ok_or(Error::NotFound { what: "mailbox" })?;
         let mut copied = Copied { uid_validity: found.uid_validity, uids: Vec::new() };
@@ -92,7 +106,7 @@ impl Mailstore {
         Ok(copied)
     }
 
-    async fn undo_copy(&self, target: Place, copied: &Copied) {
+    pub(super) async fn undo_copy(&self, target: Place, copied: &Copied) {
         let uids: UidSet = copied.uids.iter().map(|pair| pair.1).collect();
         if let Err(error) = self.remove_for_good(target.0, target.1, &uids).await {
             tracing::warn!(%error, messages = uids.len(), "a part of a failed copy stays");
@@ -188,7 +202,8 @@ impl Mailstore {
 
     /// Moves messages. Same mailbox: new UIDs.
     ///
-    /// Per 1,000 messages one transaction over both mailboxes: both in the order of their ids (so that
+    /// First whether what comes there is encrypted: a round trip. Then, per 1,000 messages one transaction
+    /// over both mailboxes: both in the order of their ids (so that
     /// two moves in opposite directions do not wait for each other), read of the rows and of the
     /// user's retention, update in place (one round trip per 250 runs of UIDs), both counters, both
     /// changes, commit: nine round trips for a range. Contents and quota are untouched.
@@ -203,6 +218,11 @@ impl Mailstore {
         uids: &UidSet,
         target: MailboxId,
     ) -> Result<Copied> {
+        if source != target
+            && let Some(keys) = self.keys_of_mailbox((user, target)).await?
+        {
+            return self.move_encrypting(user, (source, target), uids, &keys).await;
+        }
         let mut all = Copied::default();
         let mut left = uids.clone();
         while !left.is_empty() {

@@ -40,6 +40,10 @@ pub struct UserRules {
     pub relay: Option<ForwardTarget>,
     /// He has an autoreply that is switched on.
     pub has_autoreply: bool,
+    /// What is stored for him is encrypted with his key.
+    pub encrypts_messages: bool,
+    /// What is forwarded for him is encrypted with his key.
+    pub encrypts_forwarded: bool,
     /// Messages forwarded in 24 hours; 0 is the store's default.
     pub forwards_max: u64,
     /// Recipients in 24 hours; 0 is the store's default.

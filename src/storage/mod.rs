@@ -68,6 +68,7 @@ pub mod transaction;
 pub mod url_keys;
 pub mod usage;
 pub mod user_factors;
+pub mod user_keys;
 pub mod usernames;
 pub mod users;
 pub mod watch;

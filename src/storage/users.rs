@@ -23,7 +23,7 @@
 //! | `seed`, `pendingSeed`, `pendingSeedChanged` | text, text, date | secrets of one-time codes |
 //! | `require2faEnabled` | bool | shown to clients, which insist on a second factor |
 //! | `pubKey`, `smimeCerts`, `smimeCipher`, `smimeKeyTransport` | text | keys for encryption |
-//! | `encryptMessages`, `encryptForwarded`, `indexing` | bool | wishes; stored and shown |
+//! | `encryptMessages`, `encryptForwarded`, `indexing` | bool | what his key is used for |
 //! | `oldPasswords` | list of `{date, hash}` | the last ten |
 //! | `disabled`, `suspended`, `activated` | bool | may not receive or log in; may not log in; complete |
 //! | `created` | date | |

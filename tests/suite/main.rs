@@ -14,6 +14,7 @@ mod api;
 mod cluster;
 mod corpus;
 mod dns;
+mod encryption;
 mod faults;
 mod hooks;
 mod imap;

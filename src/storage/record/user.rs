@@ -131,14 +131,7 @@ pub(in crate::storage) fn read(document: &Document) -> Result<UserRecord> {
         is_activated: document.get_bool("activated").unwrap_or(true),
         second_factors: texts(document, "enabled2fa"),
         requires_second_factor: flag(document, "require2faEnabled"),
-        encryption: Encryption {
-            pub_key: text(document, "pubKey"),
-            smime_certs: texts(document, "smimeCerts"),
-            smime_cipher: maybe(document, "smimeCipher"),
-            smime_key_transport: maybe(document, "smimeKeyTransport"),
-            messages: flag(document, "encryptMessages"),
-            forwarded: flag(document, "encryptForwarded"),
-        },
+        encryption: read_encryption(document),
         is_indexed: document.get_bool("indexing").ok(),
         has_password: !password.is_empty(),
         requires_password_change: temp_password.is_some(),
@@ -161,6 +154,27 @@ pub(in crate::storage) fn read(document: &Document) -> Result<UserRecord> {
     })
 }
 
+/// The fields that [`read_encryption`] reads.
+pub(in crate::storage) const ENCRYPTION_FIELDS: [&str; 6] = [
+    "pubKey",
+    "smimeCerts",
+    "smimeCipher",
+    "smimeKeyTransport",
+    "encryptMessages",
+    "encryptForwarded",
+];
+
+pub(in crate::storage) fn read_encryption(document: &Document) -> Encryption {
+    Encryption {
+        pub_key: text(document, "pubKey"),
+        smime_certs: texts(document, "smimeCerts"),
+        smime_cipher: maybe(document, "smimeCipher"),
+        smime_key_transport: maybe(document, "smimeKeyTransport"),
+        messages: flag(document, "encryptMessages"),
+        forwarded: flag(document, "encryptForwarded"),
+    }
+}
+
 fn read_rules(document: &Document) -> UserRules {
     let value = |number: UserNumber| match document.contains_key(number.name()) {
         true => get_count(document, number.name()),
@@ -172,6 +186,8 @@ fn read_rules(document: &Document) -> UserRules {
         targets: get_targets(document, "targets"),
         relay: document.get_document("mtaRelay").ok().and_then(get_target),
         has_autoreply: flag(document, "autoreply"),
+        encrypts_messages: flag(document, "encryptMessages"),
+        encrypts_forwarded: flag(document, "encryptForwarded"),
         forwards_max: value(UserNumber::Forwards),
         recipients_max: value(UserNumber::Recipients),
         audited_until_ms: millis(document, "auditedUntil"),
