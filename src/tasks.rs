@@ -4,6 +4,8 @@
 //! asks all
 //! tasks to end, waits, and drops those that do not at their next suspension point.
 
+pub mod batch;
+
 use futures_util::FutureExt;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;

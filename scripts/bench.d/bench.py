@@ -181,7 +181,7 @@ class Eider:
         self.token = open(f"{folder}/root-token").read().strip()
         if not is_new:
             return
-        values = {"username": USER, "password": PASSWORD, "address": f"{USER}@example.com"}
+        values = {"username": USER, "password": PASSWORD, "address": f"{USER}@example.com", "quota": 1 << 40}
         Api(self).call("POST", "/users", values)
 
     def memory_kb(self):

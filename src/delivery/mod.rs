@@ -33,8 +33,10 @@ use crate::mailstore::Mailstore;
 use crate::model::error::Result;
 use crate::model::queue::TraceId;
 use crate::queue::Queue;
+use crate::storage::address_register::Noted;
 use crate::storage::field::new_id;
 use crate::storage::{Storage, secrets};
+use crate::tasks::batch::Batch;
 use crate::trace::Trace;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -53,6 +55,8 @@ pub struct Delivery {
     hostname: Arc<str>,
     /// The key of the marks that end loops; shared by all nodes.
     loop_secret: Arc<OnceCell<[u8; 32]>>,
+    /// Contacts to be noted.
+    register: Batch<Noted>,
 }
 
 impl Delivery {
@@ -66,7 +70,8 @@ impl Delivery {
         hostname: impl Into<Arc<str>>,
     ) -> Self {
         let (hostname, loop_secret) = (hostname.into(), Arc::default());
-        Self { storage, mailstore, directory, queue, clock, hostname, loop_secret }
+        let register = register::register(&storage, mailstore.tasks());
+        Self { storage, mailstore, directory, queue, clock, hostname, loop_secret, register }
     }
 
     /// The outbound queue.

@@ -6,11 +6,13 @@ use super::filter::{Decision, Judge, Place, decide};
 use super::{info, trace};
 use crate::mailstore::append::{NewMessage, Target};
 use crate::model::error::{Error, Result};
+use crate::model::filter::Filter;
 use crate::model::flag::{Flag, FlagSet};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::mailbox::{Mailbox, MailboxName, SpecialUse};
 use crate::model::profile::DomainAction;
 use crate::model::queue::QueueId;
+use crate::model::user::User;
 use crate::storage::field::new_id;
 use crate::storage::{domain_access, filters};
 use bytes::Bytes;
@@ -34,14 +36,13 @@ pub(super) struct Plan {
 }
 
 impl Delivery {
-    /// Decides. Round trips, at the same time: filters, INBOX, and for users with tags the lists of
+    /// Decides. Round trips, at the same time: filters (of users who ever had any), INBOX (once), and for users with tags the lists of
     /// domains; then, if it is needed, another mailbox.
     pub(super) async fn plan(&self, arrival: &Arrival<'_>, recipient: &Recipient) -> Result<Plan> {
         let user = &recipient.user;
-        let inbox = MailboxName::inbox();
         let (filters, inbox, is_listed) = tokio::try_join!(
-            filters::list_of_user(&self.storage, user.id, FILTERS_MAX),
-            self.mailstore.find_mailbox_by_name(user.id, &inbox),
+            self.filters_of(user),
+            self.inbox_of(user),
             self.is_listed(&user.rules.tags, &arrival.traits.from_domain),
         )?;
         // A user without INBOX is being made or removed just now: the sender tries again.
@@ -62,7 +63,8 @@ impl Delivery {
             Place::Junk => self.special(user.id, SpecialUse::Junk).await?,
             Place::Mailbox(id) => self.mailstore.find_mailbox(user.id, id).await?,
         };
-        let Mailbox { id: mailbox, encrypt_messages, .. } = found.unwrap_or(inbox);
+        let found = found.map(|mailbox| (mailbox.id, mailbox.encrypt_messages));
+        let (mailbox, encrypt_messages) = found.unwrap_or(inbox);
         let flags = [(decision.is_seen, Flag::Seen), (decision.is_flagged, Flag::Flagged)];
         let bits = flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag.bit());
         let message = NewMessage {
@@ -79,6 +81,22 @@ impl Delivery {
         };
         let target = Some(Target { user: user.id, mailbox, message });
         Ok(Plan { decision, target, mailbox: Some(mailbox), prefix, queue_id })
+    }
+
+    /// INBOX, and whether what goes into it is encrypted: without a key nothing is.
+    async fn inbox_of(&self, user: &User) -> Result<Option<(MailboxId, bool)>> {
+        if !user.rules.has_key {
+            return Ok(self.mailstore.find_inbox(user.id).await?.map(|inbox| (inbox, false)));
+        }
+        let found = self.mailstore.find_mailbox_by_name(user.id, &MailboxName::inbox()).await?;
+        Ok(found.map(|inbox| (inbox.id, inbox.encrypt_messages)))
+    }
+
+    async fn filters_of(&self, user: &User) -> Result<Vec<Filter>> {
+        if user.rules.is_filterless {
+            return Ok(Vec::new());
+        }
+        filters::list_of_user(&self.storage, user.id, FILTERS_MAX).await
     }
 
     /// Whether the sender's domain is allowed (`true`) or blocked by the lists of a user's tags; a

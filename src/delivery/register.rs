@@ -5,10 +5,16 @@ use super::accept::Arrival;
 use crate::auth::name::normal_address;
 use crate::model::address::EmailAddress;
 use crate::model::id::UserId;
-use crate::storage::address_register;
+use crate::storage::Storage;
+use crate::storage::address_register::{self, Noted};
+use crate::tasks::Tasks;
+use crate::tasks::batch::Batch;
+use std::time::Duration;
 
 /// Characters of a name that are kept.
 const NAME_CHARS_MAX: usize = 255;
+/// How long contacts are gathered.
+const GATHERED: Duration = Duration::from_millis(100);
 
 impl Delivery {
     /// Notes who wrote, unless it was a program or nobody who reads answers.
@@ -20,7 +26,7 @@ impl Delivery {
             return;
         }
         let name: String = from.name.chars().take(NAME_CHARS_MAX).collect();
-        self.note(user, vec![(name, address)]);
+        self.note(user, name, address);
     }
 
     /// Notes whom a user wrote to.
@@ -30,19 +36,24 @@ impl Delivery {
         recipients: impl Iterator<Item = &'a EmailAddress>,
     ) {
         let contacts = recipients.filter_map(|to| normal_address(&to.to_string()).ok());
-        self.note(user, contacts.map(|address| (String::new(), address)).collect());
+        contacts.for_each(|address| self.note(user, String::new(), address));
     }
 
-    fn note(&self, user: UserId, contacts: Vec<(String, EmailAddress)>) {
-        let (storage, now) = (self.storage.clone(), self.clock.now_ms());
-        self.mailstore.tasks().spawn("address register", async move {
-            for (name, address) in &contacts {
-                let noted = address_register::add(&storage, user, name, address, now).await;
-                if let Err(error) = noted {
-                    tracing::warn!(user.id = %user, %error, "a contact was not noted");
-                    return;
-                }
-            }
-        });
+    fn note(&self, user: UserId, name: String, address: EmailAddress) {
+        let at_ms = self.clock.now_ms();
+        self.register.push(Noted { user, name, address, at_ms });
     }
+}
+
+/// The task that writes contacts down.
+pub(super) fn register(storage: &Storage, tasks: &Tasks) -> Batch<Noted> {
+    let storage = storage.clone();
+    Batch::new(tasks, "address register", GATHERED, move |noted: Vec<Noted>| {
+        let storage = storage.clone();
+        async move {
+            if let Err(error) = address_register::add_many(&storage, &noted).await {
+                tracing::warn!(%error, "contacts were not noted");
+            }
+        }
+    })
 }

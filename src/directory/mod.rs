@@ -34,12 +34,15 @@ pub struct Directory {
     clock: Clock,
     /// The domain of addresses that follow from a username without one.
     email_domain: Arc<str>,
+    /// Whose addresses were that came lately.
+    hints: Arc<resolve::Hints>,
 }
 
 impl Directory {
     /// The directory in this database.
     pub fn new(storage: Storage, mailstore: Mailstore, passwords: Passwords, clock: Clock) -> Self {
-        Self { storage, mailstore, passwords, clock, email_domain: "localhost".into() }
+        let (email_domain, hints) = ("localhost".into(), Arc::default());
+        Self { storage, mailstore, passwords, clock, email_domain, hints }
     }
 
     /// The same with the domain of addresses that follow from a username without one.

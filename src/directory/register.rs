@@ -1,24 +1,12 @@
 //! Whom a user has written to and heard from, for completing addresses.
 
 use super::Directory;
-use crate::auth::name::normal_address;
 use crate::model::error::Result;
 use crate::model::id::{ObjectId, UserId};
 use crate::model::profile::Contact;
 use crate::storage::address_register;
 
 impl Directory {
-    /// Notes a contact of a user, or that he was used again; what is no address is passed over.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn note_contact(&self, user: UserId, name: &str, address: &str) -> Result<()> {
-        let Ok(address) = normal_address(address) else { return Ok(()) };
-        let name: String = name.chars().take(255).collect();
-        let now = self.clock.now_ms();
-        address_register::add(&self.storage, user, &name, &address, now).await
-    }
-
     /// Contacts whose address contains the text or whose name begins with it, the newest first.
     ///
     /// # Errors

@@ -4,14 +4,20 @@
 //! domain is an alias of; patterns of its own domain, the one with most letters first (`prefix*@d`
 //! before `*suffix@d`, `*@d` last); those of the other domain; `user@*`. One round trip where the
 //! exact address exists, three where only a pattern does.
+//!
+//! Addresses and users are always read anew. A node remembers whose an address was only to read both
+//! at the same time.
 
 use super::Directory;
 use crate::auth::name::normal_address;
 use crate::model::address::EmailAddress;
 use crate::model::error::Result;
+use crate::model::id::UserId;
 use crate::model::profile::AddressEntry;
 use crate::model::user::User;
 use crate::storage::{addresses, domain_aliases, users};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 /// Characters of a local part that patterns are compared with.
 const PATTERN_CHARS_MAX: usize = 32;
@@ -23,6 +29,29 @@ pub enum Destination {
     User(Box<User>),
     /// Nowhere here: `forwarding` of the entry says where it goes on to.
     Forwarded(Box<AddressEntry>),
+}
+
+/// Addresses that are remembered, some 100 octets each; then it begins anew.
+const HINTS_MAX: usize = 50_000;
+
+/// Whose addresses were when they were last looked up.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    owners: Mutex<HashMap<String, UserId>>,
+}
+
+impl Hints {
+    fn find(&self, address: &str) -> Option<UserId> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(address).copied()
+    }
+
+    fn add(&self, address: String, owner: UserId) {
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        if owners.len() >= HINTS_MAX {
+            owners.clear();
+        }
+        owners.insert(address, owner);
+    }
 }
 
 impl Directory {
@@ -42,12 +71,27 @@ impl Directory {
     /// # Errors
     /// `Unavailable`.
     pub async fn resolve_destination(&self, address: &EmailAddress) -> Result<Option<Destination>> {
-        let Some(entry) = self.resolve_address(address, true).await? else { return Ok(None) };
-        let Some(user) = entry.user else {
+        let name = address.to_string();
+        let expected = self.hints.find(&name);
+        let (entry, found) =
+            tokio::try_join!(self.resolve_address(address, true), self.read_owner(expected))?;
+        let Some(entry) = entry else { return Ok(None) };
+        let Some(owner) = entry.user else {
             return Ok(Some(Destination::Forwarded(Box::new(entry))));
         };
-        let user = users::find(&self.storage, user).await?.map(|record| record.profile.user);
+        let user = match found {
+            Some(user) if user.id == owner => Some(user),
+            _ => self.read_owner(Some(owner)).await?,
+        };
+        if user.is_some() && expected != Some(owner) {
+            self.hints.add(name, owner);
+        }
         Ok(user.map(|user| Destination::User(Box::new(user))))
+    }
+
+    async fn read_owner(&self, user: Option<UserId>) -> Result<Option<User>> {
+        let Some(user) = user else { return Ok(None) };
+        Ok(users::find(&self.storage, user).await?.map(|record| record.profile.user))
     }
 
     /// The entry an address belongs to, with patterns if wished.

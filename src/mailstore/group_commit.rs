@@ -9,6 +9,7 @@
 use super::Mailstore;
 use super::append::{Appended, NewMessage};
 use super::flags::{checked, spell};
+use super::threading::Assigned;
 use crate::model::error::{Error, Result};
 use crate::model::flag::Flag;
 use crate::model::id::{ContentHash, MailboxId, MessageId, ThreadId, UserId};
@@ -173,24 +174,39 @@ impl Mailstore {
     }
 
     async fn commit_together(&self, jobs: &mut [Job]) -> Result<Vec<Vec<Appended>>> {
-        let first =
-            transaction::run!(self.storage(), async |session| self.write(session, jobs).await);
-        match first.await {
-            // A content that was new is there now: another mailbox or node got the same one
-            Err(Error::Conflict { .. }) => {}
+        let Some(user) = jobs.first().map(|job| job.user) else { return Ok(Vec::new()) };
+        let Assigned { threads, extended } = self.assign_threads(user, jobs).await?;
+        let first = transaction::run!(self.storage(), async |session| {
+            self.write(session, jobs, &threads).await
+        });
+        let appended = match first.await {
+            // A content that was new is there: another mailbox or node has it, too
+            Err(Error::Conflict { .. }) => {
+                self.store_contents(jobs).await?;
+                transaction::run!(self.storage(), async |session| {
+                    self.write(session, jobs, &threads).await
+                })
+                .await?
+            }
             Err(error) => return Err(error),
             Ok(appended) => {
                 self.discard_doubles(jobs).await;
-                return Ok(appended);
+                appended
             }
-        }
+        };
+        self.inner.threads.add(user, extended);
+        Ok(appended)
+    }
+
+    /// Stores what was to be part of the transaction before it, or raises its count.
+    async fn store_contents(&self, jobs: &mut [Job]) -> Result<()> {
         for held in jobs.iter_mut().flat_map(|job| job.held.values_mut()) {
             if let Some(new) = &held.new {
                 contents::store(self.storage(), new, held.by).await?;
                 held.new = None;
             }
         }
-        transaction::run!(self.storage(), async |session| self.write(session, jobs).await).await
+        Ok(())
     }
 
     /// Two jobs brought the same new content and only one was inserted: what the other stored
@@ -208,11 +224,13 @@ impl Mailstore {
         }
     }
 
-    /// The transaction: mailbox, user, threads (two), contents, messages, change.
+    /// The transaction: mailbox, user, contents, messages, change. `threads` are those of all
+    /// messages, in their order.
     pub(super) async fn write(
         &self,
         session: &mut Session,
         jobs: &[Job],
+        threads: &[ThreadId],
     ) -> Result<Vec<Vec<Appended>>> {
         let Some(first) = jobs.first() else { return Ok(Vec::new()) };
         let (user, mailbox, storage) = (first.user, first.mailbox, self.storage());
@@ -227,7 +245,6 @@ impl Mailstore {
         if let Some(used) = used {
             usage::check(storage, session, user, &used, 0).await?;
         }
-        let threads = self.assign_threads(session, user, jobs).await?;
         let now_ms = self.clock().now_ms();
         let expires_ms = after.expiry(used.map_or(0, |used| used.retention_ms), now_ms);
         let batch = Batch::new(jobs, &after, first_uid, (now_ms, expires_ms), threads)?;
@@ -306,15 +323,14 @@ struct Batch {
 }
 
 impl Batch {
-    /// `threads` are those of all messages, in their order.
     fn new(
         jobs: &[Job],
         after: &Mailbox,
         first_uid: Uid,
         (now_ms, expires_ms): (i64, Option<i64>),
-        threads: Vec<ThreadId>,
+        threads: &[ThreadId],
     ) -> Result<Self> {
-        let mut threads = threads.into_iter();
+        let mut threads = threads.iter().copied();
         let mut batch = Self { rows: Vec::new(), appended: Vec::new(), keywords: Vec::new() };
         let mut known = after.keywords.clone();
         let mut uid = first_uid;

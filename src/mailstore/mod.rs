@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod file;
 pub mod flags;
 mod group_commit;
+pub mod inbox;
 pub mod mailbox;
 pub mod metadata;
 pub mod quota;
@@ -21,6 +22,7 @@ mod rename;
 pub mod replace;
 pub mod retention;
 pub mod search;
+mod seen;
 mod subscription;
 mod threading;
 pub mod urlauth;
@@ -51,6 +53,12 @@ struct Inner {
     views: views::Views,
     /// Turns of the writers of each user.
     writers: writers::Writers,
+    /// What is new of threads.
+    threads: threading::Unwritten,
+    /// Contents that went through this node.
+    seen: seen::Seen,
+    /// INBOXes that were found.
+    inboxes: inbox::Inboxes,
 }
 
 impl Mailstore {
@@ -59,7 +67,10 @@ impl Mailstore {
         let queues = group_commit::Queues::default();
         let views = views::Views::default();
         let writers = writers::Writers::default();
-        Self { inner: Arc::new(Inner { storage, clock, tasks, queues, views, writers }) }
+        let threads = threading::Unwritten::new(&storage, &clock, &tasks);
+        let (seen, inboxes) = (seen::Seen::default(), inbox::Inboxes::default());
+        let inner = Inner { storage, clock, tasks, queues, views, writers, threads, seen, inboxes };
+        Self { inner: Arc::new(inner) }
     }
 
     fn storage(&self) -> &Storage {

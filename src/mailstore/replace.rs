@@ -3,6 +3,7 @@
 use super::Mailstore;
 use super::append::{Appended, NewMessage, one};
 use super::group_commit::{Held, Job};
+use super::threading::Assigned;
 use crate::model::error::{Error, Result};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::uid::{Uid, UidSet};
@@ -35,19 +36,21 @@ impl Mailstore {
         let uids = UidSet::from_range(uid, uid);
         let selection = Selection::of(owner, source, &uids);
         let jobs = std::slice::from_ref(&job);
+        let Assigned { threads, extended } = self.assign_threads(user, jobs).await?;
         let turn = self.writers().turn(user).await;
         let outcome = transaction::run!(self.storage(), async |session| {
             let removed = self.remove_once(session, &selection, true).await?;
             if removed.uids.is_empty() {
                 return Err(Error::NotFound { what: "message" });
             }
-            let appended = self.write(session, jobs).await?;
+            let appended = self.write(session, jobs, &threads).await?;
             Ok((appended, removed))
         })
         .await;
         drop(turn);
         match outcome {
             Ok((appended, removed)) => {
+                self.inner.threads.add(user, extended);
                 self.lower(&removed.references).await;
                 one(appended.into_iter().flatten().collect())
             }

@@ -1,40 +1,108 @@
 //! The thread of a new message: with the messages it refers to, or that refer to it, as long as
 //! they have the same subject (`reference/behaviours.md` §4).
 //!
-//! Decided inside the transaction of the append, for all its messages with one read and one write.
-//! A message keeps its thread for ever; copies and moves take it along.
+//! Decided before the transaction of the append, for all its messages with one read; what is then
+//! known of the threads is written a little later (`tasks::batch`), and found in memory until then.
+//! A message keeps its thread for ever; copies and moves take it along. What a dying node did not
+//! write costs nothing but the connection of messages that refer to neither the first of their
+//! conversation nor a message that is known: a new thread is named by its first message.
 
 use super::Mailstore;
 use super::append::NewMessage;
 use super::group_commit::Job;
+use crate::clock::Clock;
 use crate::codec::mime::{base_subject, header};
 use crate::model::error::Result;
 use crate::model::id::{ThreadId, UserId};
+use crate::storage::Storage;
 use crate::storage::threads::{self, Thread};
-use crate::storage::transaction::Session;
+use crate::tasks::Tasks;
+use crate::tasks::batch::Batch;
 use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Ids that are looked for, for one message.
 const IDS_MAX: usize = 10;
 /// Characters of a Thread-Index that all messages of a conversation share (MS-OXOMSG §2.2.1.3).
 const THREAD_INDEX_OCTETS: usize = 22;
 
+/// How long what is new of threads is gathered.
+const GATHERED: Duration = Duration::from_millis(100);
+
+/// What is known of threads and not written yet.
+#[derive(Debug)]
+pub(super) struct Unwritten {
+    threads: Arc<Mutex<HashMap<UserId, Vec<Thread>>>>,
+    batch: Batch<(UserId, Thread)>,
+}
+
+impl Unwritten {
+    /// Starts the task that writes.
+    pub(super) fn new(storage: &Storage, clock: &Clock, tasks: &Tasks) -> Self {
+        let threads: Arc<Mutex<HashMap<UserId, Vec<Thread>>>> = Arc::default();
+        let (storage, clock, unwritten) = (storage.clone(), clock.clone(), Arc::clone(&threads));
+        let batch = Batch::new(tasks, "threads", GATHERED, move |items: Vec<(UserId, Thread)>| {
+            let (storage, unwritten) = (storage.clone(), Arc::clone(&unwritten));
+            let now_ms = clock.now_ms();
+            async move {
+                if let Err(error) = threads::extend(&storage, &items, now_ms).await {
+                    tracing::warn!(%error, "threads were not written");
+                }
+                let mut unwritten = unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+                for (user, thread) in &items {
+                    let Some(waiting) = unwritten.get_mut(user) else { continue };
+                    if let Some(at) = waiting.iter().position(|each| each == thread) {
+                        waiting.swap_remove(at);
+                    }
+                    if waiting.is_empty() {
+                        unwritten.remove(user);
+                    }
+                }
+            }
+        });
+        Self { threads, batch }
+    }
+
+    /// Those of a user.
+    fn of(&self, user: UserId) -> Vec<Thread> {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.get(&user).cloned().unwrap_or_default()
+    }
+
+    /// Has them written.
+    pub(super) fn add(&self, user: UserId, extended: Vec<Thread>) {
+        for thread in extended {
+            let item = (user, thread.clone());
+            if self.batch.push(item) {
+                let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+                threads.entry(user).or_default().push(thread);
+            }
+        }
+    }
+}
+
+/// The threads of new messages.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Assigned {
+    /// In the order of the messages.
+    pub(super) threads: Vec<ThreadId>,
+    /// What is to be written when the messages are there.
+    pub(super) extended: Vec<Thread>,
+}
+
 impl Mailstore {
-    /// The threads of all messages, in their order. Two round trips.
-    pub(super) async fn assign_threads(
-        &self,
-        session: &mut Session,
-        user: UserId,
-        jobs: &[Job],
-    ) -> Result<Vec<ThreadId>> {
+    /// The threads of all messages, in their order. One round trip.
+    pub(super) async fn assign_threads(&self, user: UserId, jobs: &[Job]) -> Result<Assigned> {
         let keys: Vec<Keys> = jobs.iter().flat_map(|job| &job.messages).map(Keys::of).collect();
         let mut wanted: Vec<i64> = keys.iter().flat_map(|keys| keys.ids.clone()).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let known = threads::find(self.storage(), session, user, &wanted).await?;
-        let (assigned, extended) = assign(user, known, &keys);
-        threads::extend(self.storage(), session, user, &extended, self.clock().now_ms()).await?;
-        Ok(assigned)
+        // first those in memory: what is written meanwhile is in one of the two
+        let mut known = self.inner.threads.of(user);
+        known.extend(threads::find(self.storage(), user, &wanted).await?);
+        let (threads, extended) = assign(user, known, &keys);
+        Ok(Assigned { threads, extended })
     }
 }
 

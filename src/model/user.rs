@@ -44,6 +44,10 @@ pub struct UserRules {
     pub encrypts_messages: bool,
     /// What is forwarded for him is encrypted with his key.
     pub encrypts_forwarded: bool,
+    /// He has a key that mailboxes may want their messages encrypted with.
+    pub has_key: bool,
+    /// He has never had a filter; `false` says nothing.
+    pub is_filterless: bool,
     /// Messages forwarded in 24 hours; 0 is the store's default.
     pub forwards_max: u64,
     /// Recipients in 24 hours; 0 is the store's default.

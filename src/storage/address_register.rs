@@ -12,7 +12,6 @@
 //! Indexes: `{user, addrview}` unique, `{user, updated}`. A few hundred a person, 200 octets each.
 
 use super::Storage;
-use super::error::is_duplicate;
 use super::field::{date, get_id, oid};
 use crate::model::address::EmailAddress;
 use crate::model::error::Result;
@@ -26,32 +25,44 @@ fn register(storage: &Storage) -> Collection<Document> {
     storage.collection("address_register")
 }
 
-/// Notes a contact of a user, or that he was used again; an empty name leaves that it has. One round
-/// trip, two when two nodes note a new one at once.
+/// Somebody a user wrote to or heard from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Noted {
+    /// Whose contact.
+    pub user: UserId,
+    /// His name; empty: not known, leaves the one that is stored.
+    pub name: String,
+    /// His address.
+    pub address: EmailAddress,
+    /// When.
+    pub at_ms: i64,
+}
+
+impl Noted {
+    fn update(&self) -> Document {
+        let mut set = doc! { "address": self.address.to_string(), "updated": date(self.at_ms) };
+        if !self.name.is_empty() {
+            set.insert("name", &self.name);
+        }
+        let filter = doc! { "user": oid(self.user), "addrview": self.address.lookup_form() };
+        let update = doc! { "$set": set, "$setOnInsert": { "disabled": false } };
+        doc! { "q": filter, "u": update, "upsert": true }
+    }
+}
+
+/// Notes contacts, or that they were used again. One round trip. One that another node notes at the
+/// same moment stays as that wrote it.
 ///
 /// # Errors
 /// `Unavailable`.
-pub async fn add(
-    storage: &Storage,
-    user: UserId,
-    name: &str,
-    address: &EmailAddress,
-    now_ms: i64,
-) -> Result<()> {
-    let mut set = doc! { "address": address.to_string(), "updated": date(now_ms) };
-    if !name.is_empty() {
-        set.insert("name", name);
+pub async fn add_many(storage: &Storage, noted: &[Noted]) -> Result<()> {
+    if noted.is_empty() {
+        return Ok(());
     }
-    let filter = doc! { "user": oid(user), "addrview": address.lookup_form() };
-    let update = doc! { "$set": set, "$setOnInsert": { "disabled": false } };
-    let register = register(storage);
-    match register.update_one(filter.clone(), update.clone()).upsert(true).await {
-        Err(error) if is_duplicate(&error) => {
-            register.update_one(filter, update).await?;
-            Ok(())
-        }
-        other => Ok(other.map(|_| ())?),
-    }
+    let updates: Vec<Document> = noted.iter().map(Noted::update).collect();
+    let command = doc! { "update": "address_register", "updates": updates, "ordered": false };
+    storage.database().run_command(command).await?;
+    Ok(())
 }
 
 /// Contacts of a user whose address contains the text or whose name begins with it, the newest
@@ -116,7 +127,8 @@ mod tests {
         let (user, other) = (new_id(), new_id());
         let note = async |name: &str, address: &str, at: i64| {
             let address = EmailAddress::new(address).unwrap();
-            add(&storage, user, name, &address, at).await.unwrap();
+            let noted = Noted { user, name: name.to_owned(), address, at_ms: at };
+            add_many(&storage, &[noted]).await.unwrap();
         };
         note("Berta", "berta@example.org", 1).await;
         note("", "anna.b@example.org", 2).await;

@@ -59,6 +59,13 @@ pub struct Encoded {
     decoded: Vec<Vec<u8>>,
 }
 
+impl Encoded {
+    /// Whether more than one document is written for it.
+    pub fn has_parts(&self) -> bool {
+        !self.holes.is_empty() || self.pieces.len() > 1
+    }
+}
+
 /// A content's document as read, its inline skeleton decompressed.
 #[derive(Debug)]
 pub(super) struct Content {

@@ -99,11 +99,13 @@ fn of_user(user: UserId, filter: ObjectId) -> Document {
     doc! { "_id": oid(filter), "user": oid(user) }
 }
 
-/// Stores a new rule: one round trip.
+/// Stores a new rule, after its user has lost the mark of those who never had any: two round trips.
 ///
 /// # Errors
 /// `Unavailable`.
 pub async fn insert(storage: &Storage, filter: &Filter) -> Result<()> {
+    let marked = doc! { "_id": oid(filter.user), "filterless": true };
+    storage.users().update_one(marked, doc! { "$unset": { "filterless": 1 } }).await?;
     filters(storage).insert_one(write(filter)).await?;
     Ok(())
 }

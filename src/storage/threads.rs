@@ -16,7 +16,6 @@ use crate::model::error::{Error, Result};
 use crate::model::id::{ThreadId, UserId};
 use crate::storage::Storage;
 use crate::storage::field::{date, get_id, oid};
-use crate::storage::transaction::Session;
 use bson::{Bson, Document, doc};
 
 /// Ids kept of a thread.
@@ -39,19 +38,14 @@ pub struct Thread {
 ///
 /// # Errors
 /// `Unavailable`, `Internal`.
-pub async fn find(
-    storage: &Storage,
-    session: &mut Session,
-    user: UserId,
-    ids: &[i64],
-) -> Result<Vec<Thread>> {
+pub async fn find(storage: &Storage, user: UserId, ids: &[i64]) -> Result<Vec<Thread>> {
     let filter = doc! { "user": oid(user), "ids": { "$in": ids.to_vec() } };
     let threads = storage.threads();
     let find = threads.find(filter).sort(doc! { "_id": 1 }).limit(FOUND_MAX).batch_size(1000);
-    let mut cursor = find.session(&mut *session).await?;
+    let mut cursor = find.await?;
     let mut found = Vec::new();
-    while let Some(record) = cursor.next(session).await {
-        found.push(read(&record?)?);
+    while cursor.advance().await? {
+        found.push(read(&cursor.deserialize_current()?)?);
     }
     Ok(found)
 }
@@ -65,33 +59,29 @@ fn read(record: &Document) -> Result<Thread> {
     })
 }
 
-/// Creates threads, or adds these ids to them and keeps them from expiring. One round trip.
+/// Creates threads of these users, or adds these ids to them and keeps them from expiring. One round
+/// trip.
 ///
 /// # Errors
 /// `Unavailable`, `Internal`.
-pub async fn extend(
-    storage: &Storage,
-    session: &mut Session,
-    user: UserId,
-    threads: &[Thread],
-    now_ms: i64,
-) -> Result<()> {
+pub async fn extend(storage: &Storage, threads: &[(UserId, Thread)], now_ms: i64) -> Result<()> {
     if threads.is_empty() {
         return Ok(());
     }
     let updates: Vec<Document> = threads
         .iter()
-        .map(|thread| {
+        .map(|(user, thread)| {
             let update = doc! {
                 "$set": { "subject": &thread.subject, "updated": date(now_ms) },
                 "$push": { "ids": { "$each": thread.ids.clone(), "$slice": -IDS_MAX } },
             };
-            let filter = doc! { "_id": oid(thread.id), "user": oid(user) };
+            let filter = doc! { "_id": oid(thread.id), "user": oid(*user) };
             doc! { "q": filter, "u": update, "upsert": true }
         })
         .collect();
-    let command = doc! { "update": "threads", "updates": updates };
-    let reply = storage.database().run_command(command).session(session).await?;
+    // unordered: one that cannot be written keeps none of the others
+    let command = doc! { "update": "threads", "updates": updates, "ordered": false };
+    let reply = storage.database().run_command(command).await?;
     if reply.contains_key("writeErrors") {
         return Err(Error::Internal { reason: "threads were not written", source: None });
     }

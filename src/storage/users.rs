@@ -18,6 +18,7 @@
 //! | `metaData`, `internalData` | text | JSON of the owner, of the operator |
 //! | `targets`, `mtaRelay` | list of, one `{type, value}` | forwarding; outgoing relay ([`super::target`]) |
 //! | `autoreply` | bool | written with the autoreply |
+//! | `filterless` | true | he has never had a filter; absent: he may have some |
 //! | `auditedUntil` | date | end of the last audit of his mail |
 //! | `enabled2fa` | list of text | `totp`, `custom` |
 //! | `seed`, `pendingSeed`, `pendingSeedChanged` | text, text, date | secrets of one-time codes |
@@ -110,6 +111,7 @@ pub async fn insert(
         "activated": true,
         "disabled": false,
         "suspended": false,
+        "filterless": true,
         "created": DateTime::from_millis(user.created_ms),
     };
     for number in UserNumber::EVERY {

@@ -188,6 +188,8 @@ fn read_rules(document: &Document) -> UserRules {
         has_autoreply: flag(document, "autoreply"),
         encrypts_messages: flag(document, "encryptMessages"),
         encrypts_forwarded: flag(document, "encryptForwarded"),
+        has_key: !text(document, "pubKey").is_empty() || document.contains_key("smimeCerts"),
+        is_filterless: flag(document, "filterless"),
         forwards_max: value(UserNumber::Forwards),
         recipients_max: value(UserNumber::Recipients),
         audited_until_ms: millis(document, "auditedUntil"),
