@@ -36,8 +36,8 @@ pub(super) struct Plan {
 }
 
 impl Delivery {
-    /// Decides. Round trips, at the same time: filters (of users who ever had any), INBOX (once), and for users with tags the lists of
-    /// domains; then, if it is needed, another mailbox.
+    /// Decides. Round trips, at the same time: filters (of users who ever had any), INBOX (once),
+    /// and for users with tags the lists of domains; then, if it is needed, another mailbox.
     pub(super) async fn plan(&self, arrival: &Arrival<'_>, recipient: &Recipient) -> Result<Plan> {
         let user = &recipient.user;
         let (filters, inbox, is_listed) = tokio::try_join!(
