@@ -36,12 +36,18 @@ pub enum Resource {
     Audit,
     /// Export and import.
     Export,
+    /// What happened to messages.
+    Trace,
+    /// What waits to be sent.
+    Queue,
+    /// Addresses nothing is sent to.
+    Suppressions,
 }
 
 use Resource::{
     AddressListing, Addresses, Asps, Attachments, Audit, Authentication, Autoreplies, Certs, Dkim,
-    DomainAccess, DomainAliases, Export, Filters, Mailboxes, Messages, Settings, Storage,
-    UserListing, Users, Webhooks,
+    DomainAccess, DomainAliases, Export, Filters, Mailboxes, Messages, Queue, Settings, Storage,
+    Suppressions, Trace, UserListing, Users, Webhooks,
 };
 
 /// Grants of one role: upper case letters on everybody's objects, lower case on the own ones.
@@ -56,18 +62,23 @@ const fn row(role: Role, letters: &'static str, resources: &'static [Resource]) 
 }
 
 /// The table of §0.4. There root has no audit and no export, by accident of its file of roles; here
-/// it has all, as who holds the root token may make himself any other.
+/// it has all, as who holds the root token may make himself any other. Trace, queue and suppressions
+/// are ours.
 const GRANTS: &[Grants] = &[
     row(Role::Root, "CRUD", &[Users, Addresses, Mailboxes, Messages, Attachments, Storage]),
     row(Role::Root, "CRUD", &[Autoreplies, Filters, DomainAccess, Webhooks, DomainAliases, Dkim]),
     row(Role::Root, "CRUD", &[Certs, Settings, Audit]),
     row(Role::Root, "C", &[Export]),
-    row(Role::Root, "R", &[UserListing, AddressListing]),
+    row(Role::Root, "R", &[UserListing, AddressListing, Trace]),
+    row(Role::Root, "RUD", &[Queue]),
+    row(Role::Root, "CRUD", &[Suppressions]),
     row(Role::Root, "CR", &[Authentication]),
     row(Role::Root, "CRD", &[Asps]),
     row(Role::Manager, "CRUD", &[Users, Addresses, Autoreplies, Filters, DomainAccess, Webhooks]),
     row(Role::Manager, "CRUD", &[DomainAliases, Dkim, Certs]),
-    row(Role::Manager, "R", &[UserListing, AddressListing]),
+    row(Role::Manager, "R", &[UserListing, AddressListing, Trace]),
+    row(Role::Manager, "RUD", &[Queue]),
+    row(Role::Manager, "CRUD", &[Suppressions]),
     row(Role::Manager, "CR", &[Authentication]),
     row(Role::Manager, "CRD", &[Asps]),
     row(Role::Webmail, "RU", &[Users]),
@@ -76,7 +87,7 @@ const GRANTS: &[Grants] = &[
     row(Role::Webmail, "CR", &[Authentication]),
     row(Role::Webmail, "CRD", &[Asps]),
     row(Role::User, "ru", &[Users]),
-    row(Role::User, "r", &[UserListing, AddressListing, Webhooks]),
+    row(Role::User, "r", &[UserListing, AddressListing, Webhooks, Trace]),
     row(Role::User, "crud", &[Addresses, Mailboxes, Messages, Attachments, Storage]),
     row(Role::User, "crud", &[Autoreplies, Filters]),
     row(Role::User, "cr", &[Authentication]),

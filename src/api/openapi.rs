@@ -26,6 +26,8 @@ use utoipa::{Modify, OpenApi as _};
         (name = "Filters", description = "Rules for arriving messages"),
         (name = "Autoreplies", description = "Answers while somebody is away"),
         (name = "Submission", description = "Sending messages"),
+        (name = "Trace", description = "What happened to messages"),
+        (name = "Queue", description = "What waits to be sent"),
         (name = "Audit", description = "Copies of a user's mail"),
         (name = "DKIM", description = "Keys that sign outgoing mail"),
         (name = "Certs", description = "Certificates by the name clients ask for"),

@@ -5,8 +5,9 @@ use super::{
     Context, acme, address_register, addresses, app_passwords, archived, audits, auth_log,
     authentication, autoreplies, certs, cors, dkim, domain_access, domain_aliases, files, filters,
     forwarded_addresses, health, mailboxes, message_list, message_source, message_update,
-    message_upload, messages, middleware, openapi, outbound, runtime_settings, search,
-    second_factors, submit, updates, user_deletion, user_maintenance, users, webhooks,
+    message_upload, messages, metrics, middleware, openapi, outbound, queue, runtime_settings,
+    search, second_factors, submit, trace, updates, user_deletion, user_maintenance, users,
+    webhooks,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -28,6 +29,7 @@ pub fn operations() -> OpenApiRouter<Context> {
         .merge(users_and_addresses())
         .merge(mailboxes_and_messages())
         .merge(rules_and_hooks())
+        .merge(transport())
 }
 
 fn users_and_addresses() -> OpenApiRouter<Context> {
@@ -101,6 +103,15 @@ fn rules_and_hooks() -> OpenApiRouter<Context> {
         .routes(routes!(webhooks::delete))
 }
 
+fn transport() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(trace::search))
+        .routes(routes!(trace::show))
+        .routes(routes!(queue::list, queue::steer_many, queue::delete_many))
+        .routes(routes!(queue::summary))
+        .routes(routes!(queue::show, queue::steer, queue::delete))
+}
+
 fn mailboxes_and_messages() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(mailboxes::list, mailboxes::create))
@@ -129,9 +140,9 @@ pub fn build(ctx: Context) -> Router {
     let origins = ctx.settings.cors_origins.clone();
     let docs = SwaggerUi::new("/docs").config(Config::from("/openapi.json"));
     router
+        .route("/metrics", axum::routing::get(metrics::show))
         .with_state(ctx)
         .route("/openapi.json", axum::routing::get(description))
-        .route("/metrics", axum::routing::get(async || crate::telemetry::render_metrics()))
         .merge(docs)
         .fallback(|uri: Uri| async move { middleware::not_found(uri.path()) })
         .method_not_allowed_fallback(|method: Method| async move {

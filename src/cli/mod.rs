@@ -1,8 +1,12 @@
-//! The command line: serve, look at the configuration, manage users and operators' tokens.
+//! The command line: serve, look at the configuration, manage users, tokens and the queue, trace
+//! messages.
 
+mod queue;
 mod serve;
 mod token;
+mod trace;
 mod user;
+mod when;
 
 use std::path::PathBuf;
 
@@ -55,6 +59,16 @@ enum Command {
         #[command(subcommand)]
         command: token::TokenCommand,
     },
+    /// Show what happened to messages (works beside a running store)
+    Trace(Box<trace::TraceArguments>),
+    /// Look at the queue of outgoing mail and steer it (works beside a running store)
+    Queue {
+        #[command(subcommand)]
+        command: queue::QueueCommand,
+        /// JSON, one object a line, for scripts
+        #[arg(long, global = true)]
+        json: bool,
+    },
     /// Print the OpenAPI document of the HTTP API
     Openapi,
     /// Print the version
@@ -89,6 +103,8 @@ pub fn run() -> anyhow::Result<()> {
         }
         Command::User { command, json } => user::run(load()?, command, json),
         Command::Token { command } => token::run(load()?, command),
+        Command::Trace(arguments) => trace::run(load()?, *arguments),
+        Command::Queue { command, json } => queue::run(load()?, command, json),
         Command::Openapi => {
             say(crate::api::openapi::document().trim_end());
             Ok(())

@@ -108,7 +108,8 @@ fn number(octets: &[u8]) -> u64 {
 }
 
 /// The text is not 24 hex digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not 24 hexadecimal digits")]
 pub struct InvalidId;
 
 impl<K> FromStr for Id<K> {

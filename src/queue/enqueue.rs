@@ -81,6 +81,7 @@ impl Outgoing {
                 dsn: dsn.clone(),
                 is_delay_told: false,
                 due_ms: if is_leased { lease_end } else { self.due_ms },
+                paused_due_ms: None,
                 created_ms: now,
                 locked_until_ms: if is_leased { lease_end } else { 0 },
                 fence: 0,
@@ -135,7 +136,8 @@ impl Queue {
                 event = event.with(Detail::Due, entry.due_ms);
             }
             if entry.target.kind != TargetKind::Mail {
-                event = event.with(Detail::Target, &entry.target.value);
+                // not the URL: it may have a password
+                event = event.with(Detail::Target, &entry.domain);
             }
             self.trace.record(event);
         }

@@ -11,14 +11,19 @@ pub mod enqueue;
 pub mod finish;
 pub mod inspect;
 pub mod reschedule;
+pub mod steer;
 
 #[cfg(test)]
 mod tests;
 
 use crate::clock::Clock;
 use crate::mailstore::Mailstore;
+use crate::model::queue::Summary;
 use crate::storage::Storage;
 use crate::trace::Trace;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// The operations on the queue; cheap to clone.
 #[derive(Clone, Debug)]
@@ -27,13 +32,15 @@ pub struct Queue {
     mailstore: Mailstore,
     clock: Clock,
     trace: Trace,
+    /// The size that was counted last; held while it is counted, so that nobody counts twice.
+    summary: Arc<Mutex<Option<(Instant, Arc<Summary>)>>>,
 }
 
 impl Queue {
     /// The queue in this database; contents are the mail store's. It tells no stories yet.
     pub fn new(storage: Storage, mailstore: Mailstore, clock: Clock) -> Self {
         let trace = Trace::silent(storage.clone(), clock.clone());
-        Self { storage, mailstore, clock, trace }
+        Self { storage, mailstore, clock, trace, summary: Arc::default() }
     }
 
     /// The same, telling the stories of messages there.

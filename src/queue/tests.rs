@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::mailstore::Mailstore;
 use crate::model::dsn::{MessageOptions, RecipientDsn};
 use crate::model::id::UserId;
-use crate::model::queue::{Attempt, Reason};
+use crate::model::queue::{Attempt, Query, Reason, State, Steer};
 use crate::storage::Storage;
 use crate::storage::field::new_id;
 use crate::storage::testing::{counts, storage};
@@ -109,6 +109,78 @@ async fn a_worker_whose_lease_ended_can_do_nothing() {
     let third = it.queue.claim(Claim::Remote).await.unwrap().unwrap();
     assert_eq!(third.attempts, [late]);
     assert!(it.queue.finish(&third).await.unwrap());
+    it.storage.drop_database().await.unwrap();
+}
+
+#[tokio::test]
+async fn claims_skip_what_is_paused_and_workers_keep_what_they_have() {
+    let it = Fixture::new("queue_steer").await;
+    let message = it.message(&["a@b.example", "b@b.example", "c@c.example"]).await;
+    it.queue.enqueue(&message).await.unwrap();
+    let of_domain = |domain: &str| Query { domain: Some(domain.into()), ..Query::default() };
+    let states = async || {
+        let all = it.queue.list(&Query::default(), None, 10).await.unwrap();
+        let now = it.clock.now_ms();
+        for entry in &all {
+            // the filter and the rule say the same
+            let query = Query { state: Some(entry.state(now)), ..Query::default() };
+            let same = it.queue.list(&query, None, 10).await.unwrap();
+            assert!(same.contains(entry), "{entry:?}");
+        }
+        all.iter().map(|entry| entry.state(now)).collect::<Vec<_>>()
+    };
+    let busy = it.queue.claim(Claim::Domain("c.example")).await.unwrap().unwrap();
+    let all = it.queue.list(&Query::default(), None, 10).await.unwrap();
+    assert_eq!(it.queue.steer(&all, &Steer::Pause).await.unwrap(), 2, "one is being sent");
+    assert_eq!(states().await, [State::Paused, State::Paused, State::Active]);
+    assert_eq!(it.queue.claim(Claim::Remote).await.unwrap(), None);
+    assert_eq!(it.queue.steer(&all, &Steer::Delete).await.unwrap(), 2);
+    let (late, due) = (tried(&it.clock), it.clock.now_ms() + 5000);
+    assert!(it.queue.reschedule(&busy, &late, due).await.unwrap());
+    assert_eq!(states().await, [State::Deferred]);
+    // found by words of its last replies, in any case
+    let query = Query { reply: Some("LATER".into()), ..of_domain("c.example") };
+    let left = it.queue.list(&query, None, 10).await.unwrap();
+    assert_eq!(left.len(), 1);
+    it.queue.steer(&left, &Steer::Pause).await.unwrap();
+    it.clock.advance_ms(24 * 3_600_000);
+    assert_eq!(it.queue.claim(Claim::Remote).await.unwrap(), None);
+    it.queue.steer(&left, &Steer::Resume).await.unwrap();
+    let again = it.queue.claim(Claim::Remote).await.unwrap().unwrap();
+    assert_eq!((again.id, again.paused_due_ms), (busy.id, None));
+    assert!(it.queue.finish(&again).await.unwrap());
+    assert_eq!(counts(&it.storage, "contents").await, (0, 0));
+    it.storage.drop_database().await.unwrap();
+}
+
+#[tokio::test]
+async fn many_recipients_are_paged_through_and_counted() {
+    let it = Fixture::new("queue_many").await;
+    let names: Vec<String> = (0..1000).map(|n| format!("u{n}@d{}.example", n % 40)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for _ in 0..20 {
+        it.queue.enqueue(&it.message(&names).await).await.unwrap();
+    }
+    let busy = it.queue.claim(Claim::Domain("d7.example")).await.unwrap().unwrap();
+    it.queue.reschedule(&busy, &tried(&it.clock), it.clock.now_ms() + 5000).await.unwrap();
+    it.clock.advance_ms(2 * 3_600_000);
+    let query = Query { domain: Some("d7.example".into()), ..Query::default() };
+    let (mut seen, mut after) = (0, None);
+    loop {
+        let page = it.queue.list(&query, after, 100).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(after < Some(last.id) && page.len() <= 100);
+        (seen, after) = (seen + page.len(), Some(last.id));
+    }
+    assert_eq!(seen, 500);
+    let summary = it.queue.summary().await.unwrap();
+    assert_eq!(summary.total(), 20_000);
+    assert_eq!(summary.by(|share| share.hours_below), [(Some(6), 20_000)].into());
+    let errors = summary.by(|share| (share.state, share.code.clone()));
+    let expected = [((State::Ready, String::new()), 19_999), ((State::Deferred, "451".into()), 1)];
+    assert_eq!(errors, expected.into());
+    assert_eq!(summary.next_hops.len(), 20);
+    assert!(summary.next_hops.iter().all(|(_, entries)| *entries == 500));
     it.storage.drop_database().await.unwrap();
 }
 

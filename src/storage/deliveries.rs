@@ -20,7 +20,6 @@ use super::Storage;
 use super::error::is_duplicate;
 use super::field::{date, get_id, get_ms, oid};
 use crate::model::error::Result;
-use crate::model::id::ObjectId;
 use crate::model::message::TimeMs;
 use crate::model::trace::{Detail, Event, Happening, Recorded, Search};
 use bson::{Bson, Document, doc};
@@ -149,18 +148,13 @@ pub async fn list(storage: &Storage, search: &Search, limit: i64) -> Result<Vec<
     documents.iter().filter_map(|document| read(document).transpose()).collect()
 }
 
-/// The events of a story, oldest first, at most `limit`: one round trip.
+/// Events, oldest first, at most `limit`: one round trip.
 ///
 /// # Errors
 /// `Unavailable`.
-pub async fn list_of_trace(
-    storage: &Storage,
-    trace: ObjectId,
-    limit: i64,
-) -> Result<Vec<Recorded>> {
-    let search = Search { trace: Some(trace), ..Search::default() };
+pub async fn list_oldest(storage: &Storage, search: &Search, limit: i64) -> Result<Vec<Recorded>> {
     let oldest = doc! { "_id": 1 };
-    let found = deliveries(storage).find(filter(&search)).sort(oldest).limit(limit).await?;
+    let found = deliveries(storage).find(filter(search)).sort(oldest).limit(limit).await?;
     let documents: Vec<Document> = found.try_collect().await?;
     let mut events: Vec<Recorded> = documents
         .iter()

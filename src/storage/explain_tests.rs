@@ -2,12 +2,13 @@
 //! their `explain`.
 
 use super::Storage;
-use super::deliveries;
 use super::field::{get_int, new_id, oid};
 use super::messages::{Chunks, in_mailbox};
 use super::page::{Scan, filter};
 use super::testing::storage;
+use super::{deliveries, queue_query};
 use crate::model::id::{MailboxId, UserId};
+use crate::model::queue::{Query, State};
 use crate::model::trace::{Happening, Search, SearchKey};
 use crate::model::uid::UidSet;
 use bson::{Bson, DateTime, Document, doc};
@@ -164,6 +165,10 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
     let storage = storage("explain_rules").await;
     let user = bson::oid::ObjectId::new();
     let due = doc! { "$lte": DateTime::from_millis(1) };
+    let of_domain = Query { domain: Some("d".into()), ..Query::default() };
+    let of_sender = Query { sender: Some("a@b".into()), since_ms: Some(1), ..Query::default() };
+    let state = Some(State::Paused);
+    let of_user = Query { user: Some(new_id()), state, ..Query::default() };
     let key = vec![SearchKey::sender("a@b")];
     let by_key = Search { keys: key.clone(), ..Search::default() };
     let keys = [key, vec![SearchKey::recipient("c@d")]].concat();
@@ -180,6 +185,9 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
             doc! { "domain": 1, "due": 1 },
         ),
         ("queue", doc! { "queue_id": user }, doc! { "queue_id": 1, "seq": 1 }),
+        ("queue", queue_query::filter(&of_domain, 1), doc! { "_id": 1 }),
+        ("queue", queue_query::filter(&of_sender, 1), doc! { "_id": 1 }),
+        ("queue", queue_query::filter(&of_user, 1), doc! { "_id": 1 }),
         ("deliveries", deliveries::filter(&by_key), doc! { "_id": -1 }),
         ("deliveries", deliveries::filter(&by_keys), doc! { "_id": -1 }),
         ("deliveries", deliveries::filter(&of_trace), doc! { "_id": 1 }),

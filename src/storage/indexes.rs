@@ -156,6 +156,11 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "queue", keys: &[("local", 1), ("due", 1)], ..PLAIN },
     Index { collection: "queue", keys: &[("domain", 1), ("due", 1)], ..PLAIN },
     Index { collection: "queue", keys: &[("queue_id", 1), ("seq", 1)], ..PLAIN },
+    // looking through the queue
+    Index { collection: "queue", keys: &[("user", 1), ("_id", 1)], ..PLAIN },
+    Index { collection: "queue", keys: &[("domain", 1), ("_id", 1)], ..PLAIN },
+    Index { collection: "queue", keys: &[("sender", 1), ("_id", 1)], ..PLAIN },
+    Index { collection: "queue", keys: &[("recipient", 1), ("_id", 1)], ..PLAIN },
     // the story of a message, events by any of their names
     Index { collection: "deliveries", keys: &[("trace", 1), ("_id", 1)], ..PLAIN },
     Index { collection: "deliveries", keys: &[("keys", 1), ("_id", -1)], ..PLAIN },

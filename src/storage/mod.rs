@@ -52,6 +52,7 @@ pub mod migrations;
 pub mod page;
 pub mod pending_logins;
 pub mod queue;
+pub mod queue_query;
 pub mod rate_limits;
 pub mod record;
 pub mod regex;

@@ -18,13 +18,14 @@
 //! | `dsn` | `{success, failure, delay, orcpt: [type, address]}` | what he asked for the recipient, as above |
 //! | `delay_told` | true | he was told that it is late; else absent |
 //! | `due` | date | when it is tried; a claim moves it to the end of the lease |
+//! | `paused` | date | somebody paused it, and `due` is far away: when it was due; else absent |
 //! | `locked_until` | date | end of the lease of the last claim; in the past: nobody has it |
 //! | `fence` | int64 | grows with every claim; writes of a worker name the one it got |
 //! | `log` | list of `{at, host, reply}` | the last tries |
 //! | `created` | date | |
 //!
-//! Indexes: `{local, due}` to claim, `{domain, due}` to batch, `{queue_id, seq}` to inspect. 500
-//! octets each.
+//! Indexes: `{local, due}` to claim, `{domain, due}` to batch, `{queue_id, seq}` to inspect, and
+//! those of `queue_query` to look through it. 500 octets each.
 
 use super::Storage;
 use super::field::{binary, date, get_count, get_hash, get_id, get_ms, hash, int, oid};
@@ -42,7 +43,7 @@ use mongodb::{ClientSession, Collection};
 /// Tries kept of an entry.
 const LOG_MAX: i32 = 20;
 
-fn queue(storage: &Storage) -> Collection<Document> {
+pub(super) fn queue(storage: &Storage) -> Collection<Document> {
     storage.collection("queue")
 }
 
@@ -138,7 +139,7 @@ fn attempt(attempt: &Attempt) -> Bson {
     Bson::Document(doc! { "at": date(*at_ms), "host": host, "reply": reply })
 }
 
-fn read(document: &Document) -> Result<Entry> {
+pub(super) fn read(document: &Document) -> Result<Entry> {
     let broken = || Error::Internal { reason: "a queue entry cannot be read", source: None };
     let text = |name: &str| document.get_str(name).unwrap_or_default().to_owned();
     let reason = Reason::EVERY.into_iter().find(|reason| reason.name() == text("reason"));
@@ -169,6 +170,7 @@ fn read(document: &Document) -> Result<Entry> {
         is_delay_told: document.get_bool("delay_told").unwrap_or(false),
         prefix: document.get_binary_generic("prefix").cloned().unwrap_or_default(),
         due_ms: get_ms(document, "due"),
+        paused_due_ms: document.contains_key("paused").then(|| get_ms(document, "paused")),
         created_ms: get_ms(document, "created"),
         locked_until_ms: get_ms(document, "locked_until"),
         fence: get_count(document, "fence"),

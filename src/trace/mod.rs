@@ -12,9 +12,10 @@ mod writer;
 
 use crate::clock::Clock;
 use crate::model::error::{Error, Result};
+use crate::model::id::UserId;
 use crate::model::message::TimeMs;
 use crate::model::queue::TraceId;
-use crate::model::trace::{Event, Recorded, Search};
+use crate::model::trace::{Event, Recorded, Search, SearchKey};
 use crate::storage::field::new_id;
 use crate::storage::{Storage, deliveries};
 use crate::tasks::Tasks;
@@ -71,12 +72,14 @@ impl Trace {
         deliveries::list(&self.storage, search, i64::try_from(limit).unwrap_or(i64::MAX)).await
     }
 
-    /// A whole story, oldest event first: one round trip.
+    /// A whole story, or what of it is this user's, oldest event first: one round trip.
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`.
-    pub async fn load(&self, trace: TraceId) -> Result<Vec<Recorded>> {
-        let events = deliveries::list_of_trace(&self.storage, trace, STORY_MAX).await?;
+    pub async fn load(&self, trace: TraceId, user: Option<UserId>) -> Result<Vec<Recorded>> {
+        let keys = user.map(SearchKey::user).into_iter().collect();
+        let search = Search { trace: Some(trace), keys, ..Search::default() };
+        let events = deliveries::list_oldest(&self.storage, &search, STORY_MAX).await?;
         if events.is_empty() { Err(Error::NotFound { what: "trace" }) } else { Ok(events) }
     }
 }

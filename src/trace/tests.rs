@@ -34,11 +34,11 @@ async fn what_was_told_is_written_when_the_node_stops_and_found_by_each_name() {
         trace.record(Event::new(other, Happening::Dropped));
     }
     tasks.shutdown(SHUTDOWN).await;
-    let events = trace.load(story).await.unwrap();
+    let events = trace.load(story, None).await.unwrap();
     let expected = [received(story), received(story).user(user).queue_id(queue_id)];
     assert_eq!(events.iter().map(|it| it.event.clone()).collect::<Vec<_>>(), expected);
-    assert_eq!(trace.load(other).await.unwrap().len(), 2500, "batches of a thousand");
-    assert!(matches!(trace.load(new_id()).await, Err(Error::NotFound { .. })));
+    assert_eq!(trace.load(other, None).await.unwrap().len(), 2500, "batches of a thousand");
+    assert!(matches!(trace.load(new_id(), None).await, Err(Error::NotFound { .. })));
     let keys = [
         (SearchKey::sender("BOB@b.example"), 2),
         (SearchKey::recipient("anna@A.example"), 2),
@@ -83,10 +83,10 @@ async fn events_are_lost_rather_than_waited_for() {
         trace.record(Event::new(story, Happening::Dropped));
     }
     tasks.shutdown(SHUTDOWN).await;
-    assert_eq!(trace.load(story).await.unwrap().len(), super::WAITING_MAX);
+    assert_eq!(trace.load(story, None).await.unwrap().len(), super::WAITING_MAX);
     let silent = Trace::start(storage.clone(), clock, &Settings { kept_days: 0 }, &tasks);
     let unheard = new_id();
     silent.record(Event::new(unheard, Happening::Dropped));
-    assert!(silent.load(unheard).await.is_err());
+    assert!(silent.load(unheard, None).await.is_err());
     storage.drop_database().await.unwrap();
 }

@@ -31,6 +31,7 @@ mod messages_api;
 mod operations;
 mod pop3;
 mod pop3_judges;
+mod queue;
 mod readme;
 mod resync;
 mod rules;

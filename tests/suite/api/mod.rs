@@ -8,6 +8,7 @@ mod messages;
 mod registry;
 mod rules;
 mod settings;
+mod transport;
 mod users;
 
 use crate::support::api::ApiClient;

@@ -33,6 +33,7 @@ const ROWS: &[&[Row]] = &[
     super::messages::ROWS,
     super::rules::ROWS,
     super::settings::ROWS,
+    super::transport::ROWS,
     super::users::ROWS,
 ];
 
