@@ -5,7 +5,7 @@
 //! ```text
 //!         cli ── server ── config                     put it together
 //!   imap   pop3   smtp (LMTP)   api   jobs                 doors: one per way in or out
-//!            delivery                                 a message finds its mailboxes
+//!            delivery              screening          a message finds its mailboxes / who may come
 //!            directory     queue                      who exists / what must leave
 //!      mailstore   auth   cluster   trace             meaning of mail / who are you / tell the
 //! others / what happened
@@ -27,6 +27,7 @@
 //! - [`trace`]: the story of each message, recorded without waiting and searched later.
 //! - [`queue`]: what must leave, one entry a recipient, under leases.
 //! - [`directory`]: users and addresses. [`delivery`]: from an SMTP transaction to mailboxes.
+//! - [`screening`]: checks on mail that comes in from strangers.
 //! - [`imap`], [`pop3`], [`smtp`], [`api`]: the doors. Each has `settings.rs` and one file that turns
 //!   errors into its words.
 //! - [`jobs`]: periodic work under leases: expiry, purges, garbage, work that requests left.
@@ -87,6 +88,7 @@ pub mod model;
 pub mod net;
 pub mod pop3;
 pub mod queue;
+pub mod screening;
 pub mod server;
 pub mod smtp;
 pub mod spool;

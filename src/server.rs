@@ -23,6 +23,7 @@ use crate::net::dns::Resolver;
 use crate::net::listener::{self, Listener, Permits};
 use crate::net::tls::{self, TlsAcceptor};
 use crate::queue::Queue;
+use crate::screening::Screening;
 use crate::storage::Storage;
 use crate::storage::local::LocalDatabase;
 use crate::tasks::Tasks;
@@ -91,6 +92,8 @@ pub struct Operations {
     pub delivery: Delivery,
     /// Questions to the DNS.
     pub resolver: Resolver,
+    /// Checks on mail from strangers.
+    pub screening: Screening,
     storage: Storage,
     tasks: Tasks,
     /// What others tell something until they end.
@@ -134,6 +137,14 @@ impl Operations {
                 .with_email_domain(&config.host_name());
         let last_tasks = Tasks::new();
         let trace = Trace::start(storage.clone(), clock.clone(), &config.trace, &last_tasks);
+        let screening = Screening::new(
+            config.screening.clone(),
+            storage.clone(),
+            resolver.clone(),
+            clock.clone(),
+            trace.clone(),
+            config.host_name(),
+        );
         let queue = Queue::new(storage.clone(), mailstore.clone(), clock.clone()).with_trace(trace);
         let delivery = Delivery::new(
             storage.clone(),
@@ -151,6 +162,7 @@ impl Operations {
             tokens,
             delivery,
             resolver,
+            screening,
             storage,
             tasks,
             last_tasks,

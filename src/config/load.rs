@@ -15,7 +15,17 @@ use super::Config;
 /// configuration.
 const ROOT_KEYS: [&str; 2] = ["data_dir", "roles"];
 /// Keys that hold a list, so that `EIDER_IMAP__LISTEN=a:1,b:2` needs no brackets.
-const LIST_KEYS: [&str; 5] = ["listen", "listen_tls", "roles", "plaintext_auth_from", "servers"];
+const LIST_KEYS: [&str; 9] = [
+    "listen",
+    "listen_tls",
+    "roles",
+    "plaintext_auth_from",
+    "servers",
+    "trusted",
+    "refused",
+    "exempt",
+    "unchecked_listeners",
+];
 /// Keys that hold text even when it looks like a number, a boolean or a list.
 const TEXT_KEYS: [&str; 8] =
     ["data_dir", "hostname", "uri", "database", "certificate", "key", "root_token", "level"];

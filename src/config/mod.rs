@@ -80,6 +80,8 @@ pub struct Config {
     pub api: crate::api::settings::Settings,
     /// The stories of messages.
     pub trace: crate::trace::settings::Settings,
+    /// Checks on mail from strangers.
+    pub screening: crate::screening::settings::Settings,
     /// Questions to the DNS.
     pub dns: crate::net::dns::Settings,
     /// Logs.
@@ -99,6 +101,7 @@ impl Default for Config {
             lmtp: crate::smtp::settings::Settings::default(),
             api: crate::api::settings::Settings::default(),
             trace: crate::trace::settings::Settings::default(),
+            screening: crate::screening::settings::Settings::default(),
             dns: crate::net::dns::Settings::default(),
             log: LogSettings::default(),
         }
@@ -127,6 +130,7 @@ impl Config {
         self.pop3.validate().map_err(|error| anyhow::anyhow!("pop3.{error}"))?;
         self.lmtp.validate().map_err(|error| anyhow::anyhow!("lmtp.{error}"))?;
         self.trace.validate().map_err(|error| anyhow::anyhow!("trace.{error}"))?;
+        self.screening.validate().map_err(|error| anyhow::anyhow!("screening.{error}"))?;
         self.dns.validate().map_err(|error| anyhow::anyhow!("dns.{error}"))?;
         let imap = [&self.imap.listen, &self.imap.listen_tls];
         let pop3 = [&self.pop3.listen, &self.pop3.listen_tls];

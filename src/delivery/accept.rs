@@ -114,7 +114,7 @@ impl Delivery {
             }
         };
         self.tell_received(transaction, &prepared);
-        let traits = Traits::read(&prepared);
+        let traits = Traits::read_with(&prepared, &transaction.lines);
         let now = self.clock.now_ms();
         let lines = transaction.lines.clone();
         let arrival = Arrival { transaction, traits, prepared, lines, now };

@@ -143,6 +143,8 @@ fn addresses(value: &str) -> String {
 /// (`reference/behaviours.md` §6).
 fn spam_score(name: &str, value: &impl Fn() -> String) -> u64 {
     match name {
+        // Ours, in front of what comes from strangers (`screening`)
+        "x-eider-spam" => value().parse().unwrap_or(0).min(100),
         "x-spam" | "x-spam-flag" => u64::from(value() == "yes") * 25,
         "x-spam-status" => u64::from(value().starts_with("yes")) * 25,
         "x-rspamd-action" => match value().as_str() {

@@ -70,6 +70,7 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "acme_challenges", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "tokens", keys: &[("user", 1)], ..PLAIN },
     Index { collection: "tokens", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
+    Index { collection: "greylist", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "limits", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index {
         collection: "leases",

@@ -36,6 +36,7 @@ pub mod error;
 pub mod field;
 pub mod files;
 pub mod filters;
+pub mod greylist;
 pub mod indexes;
 pub mod leases;
 mod listing;

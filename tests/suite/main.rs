@@ -11,6 +11,7 @@
 mod support;
 
 mod api;
+mod authentication;
 mod cluster;
 mod corpus;
 mod dns;
@@ -36,6 +37,7 @@ mod readme;
 mod resync;
 mod rules;
 mod scale;
+mod screening;
 mod search;
 mod sessions;
 mod sharing;

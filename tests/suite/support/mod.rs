@@ -1,6 +1,7 @@
 //! What all black-box tests share: a store on ports of its own, and thin clients.
 
 pub mod api;
+pub mod checks;
 pub mod corpus;
 pub mod database;
 pub mod dns;

@@ -1,0 +1,452 @@
+//! One connection of a client, as the checks see it: he connects, greets, names sender and
+//! recipients, brings a message.
+
+use super::authenticate::{self, Facts, Spf, Wish};
+use super::crowd::{Place, network_of};
+use super::origin::{Reachability, helo_fault, reachability};
+use super::settings::{Rule, Settings};
+use super::verdict::{MARKED, Refusal, Verdict};
+use super::{Inner, greylist, header, lists};
+use crate::model::address::EmailAddress;
+use crate::model::error::Error;
+use crate::model::profile::DomainAction;
+use crate::model::queue::TraceId;
+use crate::model::trace::{Detail, Event, Happening};
+use crate::model::user::User;
+use crate::net::network::any_contains;
+use crate::storage::{domain_access, rate_limits};
+use bytes::Bytes;
+use mail_auth::{IprevOutput, IprevResult, SpfResult};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+const HOUR_MS: i64 = 3_600_000;
+/// Longest delay of one reply.
+const TARPIT_MAX: Duration = Duration::from_secs(30);
+
+/// Something that speaks against a client.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Finding {
+    check: &'static str,
+    rule: Rule,
+    refusal: Refusal,
+}
+
+/// A message after the checks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Screened {
+    /// Whether it is taken.
+    pub verdict: Verdict,
+    /// It is acknowledged, and goes nowhere.
+    pub is_discarded: bool,
+    /// Header fields of ours, for `MailTransaction::lines`.
+    pub lines: Vec<u8>,
+    /// The message without what it must not say in our name.
+    pub content: Bytes,
+}
+
+/// One connection of a client.
+#[derive(Debug)]
+pub struct Visit {
+    inner: Arc<Inner>,
+    peer: IpAddr,
+    is_checked: bool,
+    place: Option<Place>,
+    helo: String,
+    sender: Option<EmailAddress>,
+    trace: Option<TraceId>,
+    /// Of the connection, of the greeting, of the transaction.
+    findings: [Vec<Finding>; 3],
+    iprev: Option<IprevOutput>,
+    spf: Option<Spf>,
+    unknown: u32,
+}
+
+const CONNECTION: usize = 0;
+const GREETING: usize = 1;
+const TRANSACTION: usize = 2;
+
+impl Visit {
+    pub(super) fn new(inner: Arc<Inner>, peer: IpAddr, local: Option<SocketAddr>) -> Self {
+        let settings = &inner.settings;
+        let is_unchecked = local.is_some_and(|local| settings.unchecked_listeners.contains(&local));
+        let is_checked = !is_unchecked && !any_contains(&settings.trusted, peer);
+        Self {
+            inner,
+            peer: peer.to_canonical(),
+            is_checked,
+            place: None,
+            helo: String::new(),
+            sender: None,
+            trace: None,
+            findings: Default::default(),
+            iprev: None,
+            spf: None,
+            unknown: 0,
+        }
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// The client has connected: before the greeting is written.
+    pub async fn connected(&mut self) -> Verdict {
+        if !self.is_checked {
+            return Verdict::Pass;
+        }
+        if any_contains(&self.settings().refused, self.peer) {
+            count("network", "refuse");
+            let text = format!("{} may not deliver here", self.peer);
+            return Refusal { hang_up: true, ..Refusal::new(554, (5, 7, 1), text) }.into();
+        }
+        let inner = Arc::clone(&self.inner);
+        let settings = &inner.settings;
+        let (address_max, network_max) =
+            (settings.connections_per_address_max, settings.connections_per_network_max);
+        self.place = inner.crowd.enter(self.peer, address_max, network_max);
+        if self.place.is_none() {
+            count("connections", "refuse");
+            return Refusal::go_away((4, 7, 0), "too many connections from you").into();
+        }
+        if let Some(refusal) = self.harvester().await {
+            return refusal.into();
+        }
+        let reverse = async {
+            match settings.reverse_name {
+                Rule::Off => None,
+                _ => Some(authenticate::iprev(&inner, self.peer).await),
+            }
+        };
+        let asked = lists::ask(&inner.resolver, &settings.lists, self.peer);
+        let (iprev, listing) = tokio::join!(reverse, asked);
+        if let Some(IprevResult::Fail(_) | IprevResult::PermError(_)) =
+            iprev.as_ref().map(IprevOutput::result)
+        {
+            // RFC 7372 §3.3
+            let text = format!("{} has no name that leads back to it", self.peer);
+            let refusal = Refusal::new(550, (5, 7, 25), text);
+            self.note(CONNECTION, "iprev", settings.reverse_name, refusal);
+        }
+        self.iprev = iprev;
+        let rule = match listing.weight {
+            weight if weight >= settings.lists_refuse_at => Rule::Refuse,
+            weight if weight >= settings.lists_mark_at => Rule::Mark,
+            _ => Rule::Off,
+        };
+        let text = format!("{} is listed by {}", self.peer, listing.zones.join(", "));
+        self.note(CONNECTION, "dnsbl", rule, Refusal::new(554, (5, 7, 1), text));
+        Verdict::Pass
+    }
+
+    /// The client has greeted. Also after STARTTLS, when he greets again.
+    pub fn greeted(&mut self, helo: &str) -> Verdict {
+        helo.clone_into(&mut self.helo);
+        self.spf = None;
+        self.clear(GREETING);
+        self.clear(TRANSACTION);
+        let rule = self.settings().helo;
+        if self.is_checked
+            && rule != Rule::Off
+            && let Some(fault) = helo_fault(helo, self.peer, &self.inner.hostname)
+        {
+            let refusal =
+                Refusal::new(550, (5, 7, 1), format!("bad name in your greeting: {fault}"));
+            self.note(GREETING, "helo", rule, refusal);
+        }
+        Verdict::Pass
+    }
+
+    /// MAIL: a transaction begins. `sender` is `None` for the null path.
+    pub async fn sender(&mut self, sender: Option<&EmailAddress>, trace: TraceId) -> Verdict {
+        self.clear(TRANSACTION);
+        self.spf = None;
+        self.sender = sender.cloned();
+        self.trace = Some(trace);
+        if !self.is_checked {
+            return Verdict::Pass;
+        }
+        if let Some(refusal) = self.too_many_messages().await {
+            return refusal.into();
+        }
+        let inner = Arc::clone(&self.inner);
+        let settings = &inner.settings;
+        let spf = async {
+            match settings.spf {
+                Rule::Off => None,
+                _ => Some(authenticate::spf(&inner, self.peer, &self.helo, sender).await),
+            }
+        };
+        let domain = async {
+            match (settings.sender_domain, sender) {
+                (Rule::Off, _) | (_, None) => Reachability::Reachable,
+                (_, Some(sender)) => reachability(&inner.resolver, sender.domain()).await,
+            }
+        };
+        let (spf, domain) = tokio::join!(spf, domain);
+        if spf.as_ref().is_some_and(|spf| spf.mail.result() == SpfResult::Fail) {
+            // RFC 7372 §3.2
+            let text = format!("SPF: {} may not send for this sender", self.peer);
+            self.note(TRANSACTION, "spf", settings.spf, Refusal::new(550, (5, 7, 23), text));
+        }
+        self.spf = spf;
+        let refusal = match domain {
+            Reachability::Reachable => return Verdict::Pass,
+            // RFC 7505 §4.2
+            Reachability::NullMx => {
+                Refusal::new(550, (5, 7, 27), "the sender's domain takes no mail")
+            }
+            Reachability::Unknown => {
+                Refusal::new(550, (5, 1, 8), "the sender's domain does not exist")
+            }
+        };
+        self.note(TRANSACTION, "sender_domain", settings.sender_domain, refusal);
+        Verdict::Pass
+    }
+
+    /// RCPT with a recipient who exists; `user` is his owner if he is a user.
+    pub async fn recipient(&mut self, recipient: &EmailAddress, user: Option<&User>) -> Verdict {
+        if !self.is_checked || self.is_exempt(recipient, user) {
+            return Verdict::Pass;
+        }
+        match self.judge(recipient, user).await {
+            Some((check, refusal)) => {
+                count(check, "refuse");
+                self.tell(check, "refuse", Some(recipient));
+                refusal.into()
+            }
+            None => Verdict::Pass,
+        }
+    }
+
+    async fn judge(
+        &self,
+        recipient: &EmailAddress,
+        user: Option<&User>,
+    ) -> Option<(&'static str, Refusal)> {
+        match self.domain_action(user).await {
+            Some(DomainAction::Allow) => return None,
+            Some(DomainAction::Block) if self.settings().blocked_domain == Rule::Refuse => {
+                let refusal = Refusal::new(550, (5, 7, 1), "the recipient blocks this domain");
+                return Some(("blocked_domain", refusal));
+            }
+            Some(DomainAction::Block) | None => {}
+        }
+        let is_refused = |finding: &&Finding| finding.rule == Rule::Refuse;
+        if let Some(finding) = self.findings.iter().flatten().find(is_refused) {
+            return Some((finding.check, finding.refusal.clone()));
+        }
+        if !self.settings().greylist.enabled {
+            return None;
+        }
+        let domain = self.sender.as_ref().map_or("", EmailAddress::domain);
+        let put_off =
+            greylist::check(&self.inner, self.peer, domain, &recipient.lookup_form()).await;
+        put_off.map(|refusal| ("greylist", refusal))
+    }
+
+    /// What the lists of the user's tags say about the sender's domain. One round trip for a user
+    /// with tags.
+    async fn domain_action(&self, user: Option<&User>) -> Option<DomainAction> {
+        let tags = &user?.rules.tags;
+        let domain = self.sender.as_ref()?.domain();
+        if tags.is_empty() {
+            return None;
+        }
+        let found = domain_access::find(&self.inner.storage, tags, domain).await;
+        let actions = found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "lists of domains are left out");
+            Vec::new()
+        });
+        // As delivery does: who is allowed by one list is allowed
+        let is_allowed = actions.contains(&DomainAction::Allow);
+        if is_allowed { Some(DomainAction::Allow) } else { actions.first().copied() }
+    }
+
+    fn is_exempt(&self, recipient: &EmailAddress, user: Option<&User>) -> bool {
+        let exempt = &self.settings().exempt;
+        // RFC 5321 §4.5.1
+        let is_postmaster = recipient.local().eq_ignore_ascii_case("postmaster");
+        let address = recipient.to_string();
+        is_postmaster
+            || exempt.iter().any(|name| match name.strip_prefix("tag:") {
+                Some(tag) => user.is_some_and(|user| {
+                    user.rules.tags.iter().any(|own| own.eq_ignore_ascii_case(tag))
+                }),
+                None => {
+                    name.eq_ignore_ascii_case(&address)
+                        || name.eq_ignore_ascii_case(recipient.domain())
+                }
+            })
+    }
+
+    /// RCPT with a recipient who does not exist: the reply is delayed, and in the end the client is
+    /// sent away.
+    pub async fn unknown_recipient(&mut self) -> Verdict {
+        if !self.is_checked {
+            return Verdict::Pass;
+        }
+        self.unknown = self.unknown.saturating_add(1);
+        let inner = Arc::clone(&self.inner);
+        let settings = &inner.settings;
+        if settings.unknown_per_address_max > 0 {
+            let (key, now) = (harvest_key(self.peer), inner.clock.now_ms());
+            if let Err(error) = rate_limits::count(&inner.storage, &key, now, HOUR_MS).await {
+                tracing::warn!(%error, "an unknown recipient is not counted");
+            }
+        }
+        if settings.unknown_recipients_max > 0 && self.unknown >= settings.unknown_recipients_max {
+            count("harvest", "refuse");
+            return Refusal::go_away((4, 7, 0), "too many unknown recipients").into();
+        }
+        match settings.tarpit_ms.saturating_mul(self.unknown.into()) {
+            0 => Verdict::Pass,
+            delay_ms => Verdict::Delay(Duration::from_millis(delay_ms).min(TARPIT_MAX)),
+        }
+    }
+
+    /// The message is there.
+    pub async fn message(&mut self, content: Bytes) -> Screened {
+        let inner = Arc::clone(&self.inner);
+        let mut lines = Vec::new();
+        if !self.is_checked {
+            return Screened { verdict: Verdict::Pass, is_discarded: false, lines, content };
+        }
+        let mut verdict = Verdict::Pass;
+        if inner.settings.authenticate {
+            let facts = self.facts().await;
+            let done = authenticate::message(&inner, facts, content.clone()).await;
+            for (check, result) in &done.results {
+                count(check, result);
+                self.tell(check, result, None);
+            }
+            lines.extend_from_slice(done.line.as_bytes());
+            if let Some(refusal) = self.obey(done.wish, &done.from_domain) {
+                verdict = refusal.into();
+            }
+        }
+        if self.findings.iter().flatten().any(|finding| finding.rule != Rule::Off) {
+            lines.extend_from_slice(format!("X-Eider-Spam: {MARKED}\r\n").as_bytes());
+        }
+        let content = header::without_forgeries(&content, &inner.hostname.to_lowercase());
+        Screened { verdict, is_discarded: false, lines, content }
+    }
+
+    /// What follows from DMARC (RFC 7489 §6.6.2): a refusal, or a mark.
+    fn obey(&mut self, wish: Wish, domain: &str) -> Option<Refusal> {
+        let rule = self.settings().dmarc;
+        if wish == Wish::Nothing || rule == Rule::Off {
+            return None;
+        }
+        let text = format!("DMARC: {domain} does not want this message accepted");
+        let refusal = Refusal::new(550, (5, 7, 1), text);
+        if wish == Wish::Reject && rule == Rule::Refuse {
+            count("dmarc", "refuse");
+            return Some(refusal);
+        }
+        self.note(TRANSACTION, "dmarc", Rule::Mark, refusal);
+        None
+    }
+
+    /// What is known of the client; what has not been asked yet is asked at the same time.
+    async fn facts(&mut self) -> Facts {
+        let inner = Arc::clone(&self.inner);
+        let known = (self.iprev.clone(), self.spf.clone());
+        let (iprev, spf) = tokio::join!(
+            async {
+                match known.0 {
+                    Some(iprev) => iprev,
+                    None => authenticate::iprev(&inner, self.peer).await,
+                }
+            },
+            async {
+                match known.1 {
+                    Some(spf) => spf,
+                    None => {
+                        let sender = self.sender.as_ref();
+                        authenticate::spf(&inner, self.peer, &self.helo, sender).await
+                    }
+                }
+            },
+        );
+        self.iprev = Some(iprev.clone());
+        self.spf = Some(spf.clone());
+        let (helo, sender) = (self.helo.clone(), self.sender.clone());
+        Facts { peer: self.peer, helo, sender, iprev, spf }
+    }
+
+    async fn harvester(&self) -> Option<Refusal> {
+        let max = self.settings().unknown_per_address_max;
+        if max == 0 {
+            return None;
+        }
+        let key = harvest_key(self.peer);
+        let found = rate_limits::find(&self.inner.storage, &key, self.inner.clock.now_ms()).await;
+        let is_one = found.is_ok_and(|found| found.is_some_and(|counted| counted.count >= max));
+        is_one.then(|| {
+            count("harvest", "refuse");
+            Refusal::go_away((4, 7, 0), "too many unknown recipients")
+        })
+    }
+
+    /// Counts a message of the client's address and network.
+    async fn too_many_messages(&self) -> Option<Refusal> {
+        let settings = self.settings();
+        let network = network_of(self.peer);
+        let limits = [
+            (format!("smtp:a:{}", self.peer), settings.messages_per_address_max),
+            (format!("smtp:n:{network}"), settings.messages_per_network_max),
+        ];
+        for (key, max) in limits.into_iter().filter(|(_, max)| *max > 0) {
+            let (storage, now) = (&self.inner.storage, self.inner.clock.now_ms());
+            match rate_limits::count_below(storage, &key, 1, max, now, HOUR_MS).await {
+                Ok(()) => {}
+                Err(Error::Throttled { retry_after_s }) => {
+                    count("rate", "refuse");
+                    let text =
+                        format!("too many messages from you, try again in {retry_after_s} s");
+                    return Some(Refusal::new(451, (4, 7, 1), text));
+                }
+                Err(error) => tracing::warn!(%error, "a message is not counted"),
+            }
+        }
+        None
+    }
+
+    fn clear(&mut self, stage: usize) {
+        if let Some(findings) = self.findings.get_mut(stage) {
+            findings.clear();
+        }
+    }
+
+    fn note(&mut self, stage: usize, check: &'static str, rule: Rule, refusal: Refusal) {
+        if rule == Rule::Off {
+            return;
+        }
+        count(check, "found");
+        if let Some(findings) = self.findings.get_mut(stage) {
+            findings.push(Finding { check, rule, refusal });
+        }
+    }
+
+    /// Tells the trace.
+    fn tell(&self, check: &str, result: &str, recipient: Option<&EmailAddress>) {
+        let Some(trace) = self.trace else { return };
+        let sender = self.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+        let event = Event { sender: Some(sender), ..Event::new(trace, Happening::Checked) };
+        let event = event.peer(self.peer).with(Detail::Check, check).with(Detail::Result, result);
+        self.inner.trace.record(match recipient {
+            Some(recipient) => event.recipient(recipient),
+            None => event,
+        });
+    }
+}
+
+fn harvest_key(peer: IpAddr) -> String {
+    format!("smtp:u:{peer}")
+}
+
+fn count(check: &'static str, result: &'static str) {
+    metrics::counter!("eider_checks_total", "check" => check, "result" => result).increment(1);
+}
