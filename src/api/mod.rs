@@ -68,6 +68,7 @@ pub mod user_maintenance;
 pub mod user_request;
 pub mod user_view;
 pub mod users;
+pub mod webauthn;
 pub mod webhooks;
 
 use crate::auth::Authenticator;

@@ -7,7 +7,7 @@ use super::{
     forwarded_addresses, health, mailboxes, message_list, message_source, message_update,
     message_upload, messages, metrics, middleware, openapi, outbound, queue, runtime_settings,
     search, second_factors, submit, trace, updates, user_deletion, user_maintenance, users,
-    webhooks,
+    webauthn, webhooks,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -68,6 +68,12 @@ fn users_and_addresses() -> OpenApiRouter<Context> {
         .routes(routes!(second_factors::check_totp))
         .routes(routes!(second_factors::enable_custom, second_factors::disable_custom))
         .routes(routes!(second_factors::disable_all))
+        .routes(routes!(webauthn::list))
+        .routes(routes!(webauthn::remove))
+        .routes(routes!(webauthn::begin_registration))
+        .routes(routes!(webauthn::finish_registration))
+        .routes(routes!(webauthn::begin_assertion))
+        .routes(routes!(webauthn::finish_assertion))
 }
 
 fn domains() -> OpenApiRouter<Context> {

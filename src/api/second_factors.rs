@@ -101,7 +101,11 @@ fn totp_problem(hindrance: Hindrance) -> Problem {
 
 impl Context {
     /// The first second factor ends all tokens but the one it was made with.
-    async fn keep_own_token(&self, caller: &Caller, user: UserId) -> Result<(), Problem> {
+    pub(super) async fn keep_own_token(
+        &self,
+        caller: &Caller,
+        user: UserId,
+    ) -> Result<(), Problem> {
         if let Some(token) = caller.token().filter(|_| caller.user() == Some(user)) {
             self.tokens.renew(user, token).await?;
         }

@@ -17,6 +17,10 @@ pub struct Settings {
     /// Origins whose pages may call the API from a browser. Default `["*"]`: all, as a token is
     /// needed anyway.
     pub cors_origins: Vec<String>,
+    /// The domain passkeys belong to. Default: the host of the page that asks.
+    pub webauthn_rp_id: Option<String>,
+    /// The name passkeys are shown with. Default `Eider`.
+    pub webauthn_rp_name: String,
     /// Seconds a user's token lives without being used. Default 1209600 (14 days).
     pub token_ttl_s: u64,
     /// Seconds a user's token lives at most. Default 15552000 (180 days).
@@ -30,6 +34,8 @@ impl Default for Settings {
             access_control: true,
             root_token: None,
             cors_origins: vec!["*".to_owned()],
+            webauthn_rp_id: None,
+            webauthn_rp_name: "Eider".to_owned(),
             token_ttl_s: 14 * 24 * 3600,
             token_lifetime_s: 180 * 24 * 3600,
         }

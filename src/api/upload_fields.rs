@@ -307,7 +307,7 @@ pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     BASE64.decode(digits).ok()
 }
 
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |b: &u8| char::from(*b).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let pairs = text.as_bytes().chunks(2);
     pairs

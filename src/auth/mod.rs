@@ -12,6 +12,7 @@ pub mod second_factor;
 mod standing;
 pub mod throttle;
 pub mod token;
+pub mod webauthn;
 
 use crate::clock::Clock;
 use crate::model::event::Event;

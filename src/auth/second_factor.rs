@@ -120,7 +120,7 @@ impl Authenticator {
     }
 
     /// Whoever logged in without a second factor logs in again.
-    async fn end_other_sessions(&self, user: UserId, is_first: bool) {
+    pub(super) async fn end_other_sessions(&self, user: UserId, is_first: bool) {
         if !is_first {
             return;
         }

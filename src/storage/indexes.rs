@@ -67,6 +67,8 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "app_passwords", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "pending_logins", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "pending_logins", keys: &[("user", 1)], ..PLAIN },
+    Index { collection: "webauthn_challenges", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
+    Index { collection: "webauthn_challenges", keys: &[("user", 1)], ..PLAIN },
     Index { collection: "acme_challenges", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "tokens", keys: &[("user", 1)], ..PLAIN },
     Index { collection: "tokens", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },

@@ -74,6 +74,7 @@ pub mod user_keys;
 pub mod usernames;
 pub mod users;
 pub mod watch;
+pub mod webauthn;
 pub mod webhooks;
 pub mod wire_forms;
 

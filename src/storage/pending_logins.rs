@@ -67,3 +67,12 @@ pub async fn take(
         expires_ms: get_ms(&document, "expires"),
     }))
 }
+
+/// Whether a login of a user waits: one round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn exists(storage: &Storage, user: UserId, digest: &str, now_ms: i64) -> Result<bool> {
+    let filter = doc! { "_id": digest, "user": oid(user), "expires": { "$gt": date(now_ms) } };
+    Ok(pending(storage).find_one(filter).await?.is_some())
+}

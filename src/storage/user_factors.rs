@@ -60,7 +60,11 @@ pub async fn disable(storage: &Storage, user: UserId, factor: Option<&str>) -> R
     let update = match factor {
         Some("totp") => doc! { "$pull": { "enabled2fa": "totp" }, "$unset": seeds },
         Some(other) => doc! { "$pull": { "enabled2fa": other } },
-        None => doc! { "$set": { "enabled2fa": Vec::<String>::new() }, "$unset": seeds },
+        None => {
+            let mut unset = seeds;
+            unset.insert("webauthn", 1);
+            doc! { "$set": { "enabled2fa": Vec::<String>::new() }, "$unset": unset }
+        }
     };
     change(storage, user, update).await
 }

@@ -20,8 +20,9 @@
 //! | `autoreply` | bool | written with the autoreply |
 //! | `filterless` | true | he has never had a filter; absent: he may have some |
 //! | `auditedUntil` | date | end of the last audit of his mail |
-//! | `enabled2fa` | list of text | `totp`, `custom` |
+//! | `enabled2fa` | list of text | `totp`, `webauthn`, `custom` |
 //! | `seed`, `pendingSeed`, `pendingSeedChanged` | text, text, date | secrets of one-time codes |
+//! | `webauthn` | `{credentials}` | passkeys ([`super::webauthn`]) |
 //! | `require2faEnabled` | bool | shown to clients, which insist on a second factor |
 //! | `pubKey`, `smimeCerts`, `smimeCipher`, `smimeKeyTransport` | text | keys for encryption |
 //! | `encryptMessages`, `encryptForwarded`, `indexing` | bool | what his key is used for |
@@ -209,7 +210,7 @@ pub async fn update(
     let mut unset = Document::new();
     if update.disables_second_factors {
         set.insert("enabled2fa", Vec::<String>::new());
-        unset.extend(doc! { "seed": 1, "pendingSeed": 1, "pendingSeedChanged": 1 });
+        unset.extend(doc! { "seed": 1, "pendingSeed": 1, "pendingSeedChanged": 1, "webauthn": 1 });
     }
     if let Some(hash) = &passwords.password {
         let now = DateTime::from_millis(now_ms);

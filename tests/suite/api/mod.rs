@@ -10,6 +10,7 @@ mod rules;
 mod settings;
 mod transport;
 mod users;
+mod webauthn;
 
 use crate::support::api::ApiClient;
 use crate::support::store::TestStore;

@@ -35,6 +35,7 @@ const ROWS: &[&[Row]] = &[
     super::settings::ROWS,
     super::transport::ROWS,
     super::users::ROWS,
+    super::webauthn::ROWS,
 ];
 
 /// Operations that any token may use.
