@@ -7,7 +7,10 @@ use crate::model::id::{ObjectId, UserId};
 use crate::model::profile::AddressEntry;
 use crate::storage::deleted_users::DeletedUser;
 use crate::storage::field::new_id;
-use crate::storage::{addresses, deleted_users, transaction, users};
+use crate::storage::{addresses, deleted_users, queue_query, transaction, users};
+
+/// Queue entries of a deleted user that are removed at a time.
+const QUEUED_STEP: i64 = 250;
 
 /// A deletion that was accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,6 +136,19 @@ impl Directory {
         Ok(())
     }
 
+    /// What he sent and nobody has yet: nothing is sent in the name of who is gone.
+    async fn delete_queued(&self, user: UserId) -> Result<()> {
+        loop {
+            let gone = queue_query::delete_of_user(&self.storage, user, QUEUED_STEP).await?;
+            if gone.is_empty() {
+                return Ok(());
+            }
+            for content in gone {
+                self.mailstore.release_content(content, 1).await?;
+            }
+        }
+    }
+
     /// May be done by two nodes at once, and again after a crash.
     async fn purge(&self, user: UserId) {
         let done = async {
@@ -141,6 +157,7 @@ impl Directory {
                 return Ok(());
             }
             deleted_users::delete_belongings(&self.storage, user).await?;
+            self.delete_queued(user).await?;
             self.mailstore.delete_user_data(user).await?;
             if deleted_users::delete(&self.storage, user).await? {
                 let event = Event::of_user("user.delete.completed", user);

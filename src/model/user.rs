@@ -52,6 +52,8 @@ pub struct UserRules {
     pub forwards_max: u64,
     /// Recipients in 24 hours; 0 is the store's default.
     pub recipients_max: u64,
+    /// Messages received in a minute; 0 is the store's default.
+    pub received_max: u64,
     /// Audits of his mail run until then; 0: none.
     pub audited_until_ms: TimeMs,
 }

@@ -40,7 +40,7 @@ impl Session {
             Err(error) => return reply_to_error(&error),
         };
         match self.find_destination(&address).await {
-            Ok(Destination::User(user)) => self.add_user(address, *user, size.unwrap_or(0)),
+            Ok(Destination::User(user)) => self.add_user(address, *user, size.unwrap_or(0)).await,
             Ok(Destination::Forwarded(entry)) => {
                 self.add_relay(Relay { path: ForwardPath::new(address), entry: *entry })
             }
@@ -75,7 +75,7 @@ impl Session {
         self.add(Addressee::Relay(relay))
     }
 
-    fn add_user(&mut self, address: EmailAddress, user: User, octets: u64) -> Reply {
+    async fn add_user(&mut self, address: EmailAddress, user: User, octets: u64) -> Reply {
         if user.disabled {
             return Reply::new(550, (5, 2, 1), "mailbox disabled");
         }
@@ -84,6 +84,10 @@ impl Session {
         let used = user.used_octets.saturating_add(octets);
         if user.quota_octets.is_some_and(|quota| user.used_octets >= quota || used > quota) {
             return over_quota();
+        }
+        if let Err(error) = self.context.delivery.count_received(&user, false).await {
+            self.log_error(&error);
+            return reply_to_error(&error);
         }
         self.add(Addressee::User(Recipient { path: ForwardPath::new(address), user }))
     }

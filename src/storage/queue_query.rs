@@ -5,12 +5,12 @@
 //! Indexes: `{user, _id}`, `{domain, _id}`, `{sender, _id}`, `{recipient, _id}`.
 
 use super::Storage;
-use super::field::{date, get_count, get_int, int, oid};
+use super::field::{date, get_count, get_hash, get_int, int, oid};
 use super::queue::{queue, read};
 use super::regex::contains;
 use super::target::target as write_target;
 use crate::model::error::Result;
-use crate::model::id::ObjectId;
+use crate::model::id::{ContentHash, ObjectId, UserId};
 use crate::model::message::TimeMs;
 use crate::model::queue::{AGE_HOURS, Entry, Query, Share, State, Summary};
 use crate::model::target::ForwardTarget;
@@ -188,6 +188,30 @@ pub async fn take(
     let taking = entries.find_one_and_update(free, lease);
     let taken = taking.return_document(ReturnDocument::After).await?;
     taken.as_ref().map(read).transpose()
+}
+
+/// Removes some entries of a user, whoever has them: the content of each that was removed here. One
+/// query, and a round trip for each.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn delete_of_user(
+    storage: &Storage,
+    user: UserId,
+    limit: i64,
+) -> Result<Vec<ContentHash>> {
+    let (entries, only) = (queue(storage), doc! { "_id": 1 });
+    let found = entries.find(doc! { "user": oid(user) }).projection(only).limit(limit).await?;
+    let ids: Vec<Document> = found.try_collect().await?;
+    let mut contents = Vec::with_capacity(ids.len());
+    for id in ids {
+        // one by one: a worker may finish some meanwhile, and lowers the count itself then
+        let one = doc! { "_id": id.get_object_id("_id").ok(), "user": oid(user) };
+        if let Some(gone) = entries.find_one_and_delete(one).await? {
+            contents.push(get_hash(&gone, "content")?);
+        }
+    }
+    Ok(contents)
 }
 
 /// Counts the queue: two scans of it in the database.

@@ -1,8 +1,10 @@
 //! What is beyond a limit is refused in words, and the session goes on; only a flood ends it.
 
+use serde_json::json;
+
 use crate::support::corpus;
 use crate::support::imap::ImapClient;
-use crate::support::store::TestStore;
+use crate::support::store::{TestStore, unique};
 
 /// Sends a line and gives the tagged answer.
 async fn line(imap: &mut ImapClient, tag: &str, text: &str) -> String {
@@ -73,4 +75,33 @@ async fn pipelined_commands_are_answered_in_order() {
     }
     assert_eq!(refused, 51);
     store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_receives_so_many_messages_a_minute_at_all_nodes() {
+    let database = unique("eider_test");
+    let (store, other) =
+        (TestStore::start_on(&database).await, TestStore::start_on(&database).await);
+    let (api, anna) = (store.api(), store.create_user("anna").await);
+    let path = format!("/users/{anna}");
+    let (status, answer) = api.put(&path, &json!({ "receivedMax": 3 })).await;
+    assert_eq!(status, 200, "{answer}");
+    let to = ["anna@example.com"];
+    for node in [&store, &other, &store] {
+        let replies = node.lmtp().await.deliver(&to, &corpus::message("one of three")).await;
+        assert!(replies[0].starts_with("250"), "{replies:?}");
+    }
+    let replies = other.lmtp().await.deliver(&to, &corpus::message("too many")).await;
+    assert!(replies[0].starts_with("452 4.5.3"), "{replies:?}");
+    let (_, shown) = api.get(&path).await;
+    let received = &shown["limits"]["received"];
+    assert_eq!((&received["allowed"], &received["used"]), (&json!(3), &json!(3)), "{shown}");
+    // a new limit begins a new window; 0 is none for those who deliver by LMTP
+    api.put(&path, &json!({ "receivedMax": 0 })).await;
+    for _ in 0..4 {
+        let replies = other.lmtp().await.deliver(&to, &corpus::message("as many as come")).await;
+        assert!(replies[0].starts_with("250"), "{replies:?}");
+    }
+    store.stop().await;
+    other.stop().await;
 }

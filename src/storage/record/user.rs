@@ -192,6 +192,7 @@ fn read_rules(document: &Document) -> UserRules {
         is_filterless: flag(document, "filterless"),
         forwards_max: value(UserNumber::Forwards),
         recipients_max: value(UserNumber::Recipients),
+        received_max: value(UserNumber::ReceivedMax),
         audited_until_ms: millis(document, "auditedUntil"),
     }
 }

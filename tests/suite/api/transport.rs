@@ -238,3 +238,14 @@ async fn what_makes_no_sense_is_refused_and_sizes_are_metrics() {
     }
     store.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_deleted_user_sent_and_nobody_has_goes_with_him() {
+    let (store, _) = with_queue().await;
+    let api = store.api();
+    let entry = ok(api.get("/queue?limit=1").await).await;
+    let user = entry["results"][0]["user"].as_str().unwrap().to_owned();
+    ok(api.delete(&format!("/users/{user}")).await).await;
+    until("the purge", async || count(&api, "").await == 0).await;
+    store.stop().await;
+}
