@@ -18,6 +18,7 @@ pub mod body;
 pub mod certs;
 pub mod compose;
 pub mod cors;
+pub mod data;
 pub mod dkim;
 pub mod domain_access;
 pub mod domain_aliases;

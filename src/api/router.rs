@@ -3,8 +3,8 @@
 use super::body::BodyBudget;
 use super::{
     Context, acme, address_register, addresses, app_passwords, archived, audits, auth_log,
-    authentication, autoreplies, certs, cors, dkim, domain_access, domain_aliases, files, filters,
-    forwarded_addresses, health, mailboxes, message_list, message_source, message_update,
+    authentication, autoreplies, certs, cors, data, dkim, domain_access, domain_aliases, files,
+    filters, forwarded_addresses, health, mailboxes, message_list, message_source, message_update,
     message_upload, messages, metrics, middleware, openapi, outbound, queue, runtime_settings,
     search, second_factors, submit, trace, updates, user_deletion, user_maintenance, users,
     webauthn, webhooks,
@@ -107,6 +107,8 @@ fn rules_and_hooks() -> OpenApiRouter<Context> {
         .routes(routes!(audits::export))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::delete))
+        .routes(routes!(data::export))
+        .routes(routes!(data::import))
 }
 
 fn transport() -> OpenApiRouter<Context> {

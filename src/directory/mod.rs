@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod deletion;
 pub mod dkim;
 pub mod domain;
+pub mod dump;
 pub mod event;
 pub mod filter;
 pub mod forwarded;

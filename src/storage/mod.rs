@@ -32,6 +32,7 @@ pub mod deliveries;
 pub mod dkim_keys;
 pub mod domain_access;
 pub mod domain_aliases;
+pub mod dumps;
 pub mod error;
 pub mod field;
 pub mod files;

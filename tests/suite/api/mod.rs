@@ -2,6 +2,7 @@
 
 mod addresses;
 mod authentication;
+mod data;
 mod domains;
 mod mailboxes;
 mod messages;

@@ -28,6 +28,7 @@ pub const fn row(id: &'static str, body: &'static str) -> Row {
 const ROWS: &[&[Row]] = &[
     super::addresses::ROWS,
     super::authentication::ROWS,
+    super::data::ROWS,
     super::domains::ROWS,
     super::mailboxes::ROWS,
     super::messages::ROWS,
