@@ -21,6 +21,7 @@ use crate::directory::Directory;
 use crate::mailstore::Mailstore;
 use crate::net::dns::Resolver;
 use crate::net::listener::{self, Listener, Permits};
+use crate::net::network::Network;
 use crate::net::tls::{self, TlsAcceptor};
 use crate::queue::Queue;
 use crate::screening::Screening;
@@ -44,6 +45,14 @@ pub struct Addresses {
     pub pop3: Vec<SocketAddr>,
     /// POP3 with TLS from the first octet.
     pub pop3_tls: Vec<SocketAddr>,
+    /// SMTP of other servers, with STARTTLS.
+    pub smtp: Vec<SocketAddr>,
+    /// SMTP of other servers, with TLS from the first octet.
+    pub smtp_tls: Vec<SocketAddr>,
+    /// SMTP of users, with STARTTLS.
+    pub submission: Vec<SocketAddr>,
+    /// SMTP of users, with TLS from the first octet.
+    pub submission_tls: Vec<SocketAddr>,
     /// LMTP with STARTTLS.
     pub lmtp: Vec<SocketAddr>,
     /// LMTP with TLS from the first octet.
@@ -274,8 +283,20 @@ async fn open_doors(
     if config.roles.contains(&Role::Pop3) {
         open_pop3(config, operations, (acceptor, notifier.clone()), &mut addresses)?;
     }
+    if config.roles.contains(&Role::Smtp) {
+        let (settings, role) = (config.smtp.clone(), smtp::role::Role::Relay);
+        (addresses.smtp, addresses.smtp_tls) =
+            open_smtp(config, operations, acceptor, role, settings)?;
+    }
+    if config.roles.contains(&Role::Submission) {
+        let (settings, role) = (config.submission.common(), smtp::role::Role::Submission);
+        (addresses.submission, addresses.submission_tls) =
+            open_smtp(config, operations, acceptor, role, settings)?;
+    }
     if config.roles.contains(&Role::Lmtp) {
-        open_lmtp(config, operations, acceptor, &mut addresses)?;
+        let (settings, role) = (config.lmtp.clone(), smtp::role::Role::Lmtp);
+        (addresses.lmtp, addresses.lmtp_tls) =
+            open_smtp(config, operations, acceptor, role, settings)?;
     }
     if config.roles.contains(&Role::Api) {
         let mut settings = config.api.clone();
@@ -301,10 +322,10 @@ async fn open_doors(
     Ok((addresses, root_token_file))
 }
 
-/// Binds plain and TLS addresses of a door.
+/// Binds plain and TLS addresses of a door, which proxies bring connections to.
 fn bind(
-    plain: &[String],
-    with_tls: &[String],
+    (plain, with_tls): (&[String], &[String]),
+    proxies: &[Network],
     acceptor: &TlsAcceptor,
 ) -> anyhow::Result<(Vec<Listener>, Vec<SocketAddr>, Vec<SocketAddr>)> {
     let mut listeners = Vec::new();
@@ -316,7 +337,7 @@ fn bind(
             let listener = Listener::bind(address, tls.clone())
                 .with_context(|| format!("cannot listen on {address}"))?;
             found.push(listener.local_addr()?);
-            listeners.push(listener);
+            listeners.push(listener.behind(proxies));
         }
     }
     Ok((listeners, bound.0, bound.1))
@@ -329,7 +350,8 @@ fn open_imap(
     addresses: &mut Addresses,
 ) -> anyhow::Result<()> {
     let settings = config.imap.clone();
-    let (listeners, plain, tls) = bind(&settings.listen, &settings.listen_tls, acceptor)?;
+    let places = (settings.listen.as_slice(), settings.listen_tls.as_slice());
+    let (listeners, plain, tls) = bind(places, &settings.proxy_from, acceptor)?;
     (addresses.imap, addresses.imap_tls) = (plain, tls);
     let permits = Permits::new(settings.connections_max, b"* BYE [LIMIT] too many connections\r\n");
     let context = imap::Context::new(
@@ -354,7 +376,8 @@ fn open_pop3(
     addresses: &mut Addresses,
 ) -> anyhow::Result<()> {
     let settings = config.pop3.clone();
-    let (listeners, plain, tls) = bind(&settings.listen, &settings.listen_tls, acceptor)?;
+    let places = (settings.listen.as_slice(), settings.listen_tls.as_slice());
+    let (listeners, plain, tls) = bind(places, &settings.proxy_from, acceptor)?;
     (addresses.pop3, addresses.pop3_tls) = (plain, tls);
     let refusal = b"-ERR [SYS/TEMP] too many connections\r\n";
     let permits = Permits::new(settings.connections_max, refusal);
@@ -376,27 +399,32 @@ fn open_pop3(
     Ok(())
 }
 
-fn open_lmtp(
+/// Opens a role of the SMTP door; its bound addresses, plain and with TLS.
+fn open_smtp(
     config: &Config,
     operations: &Operations,
     acceptor: &TlsAcceptor,
-    addresses: &mut Addresses,
-) -> anyhow::Result<()> {
-    let settings = config.lmtp.clone();
-    let (listeners, plain, tls) = bind(&settings.listen, &settings.listen_tls, acceptor)?;
-    (addresses.lmtp, addresses.lmtp_tls) = (plain, tls);
-    let hostname = config.host_name();
+    role: smtp::role::Role,
+    settings: smtp::settings::Settings,
+) -> anyhow::Result<(Vec<SocketAddr>, Vec<SocketAddr>)> {
+    let places = (settings.listen.as_slice(), settings.listen_tls.as_slice());
+    let (listeners, plain, tls) = bind(places, &settings.proxy_from, acceptor)?;
     let context = smtp::Context {
+        role,
         directory: operations.directory.clone(),
+        authenticator: operations.authenticator.clone(),
         delivery: operations.delivery.clone(),
+        mailstore: operations.mailstore.clone(),
+        clock: operations.clock.clone(),
         tasks: operations.tasks.clone(),
         tls: Some(acceptor.clone()),
-        hostname: hostname.into(),
+        hostname: config.host_name().into(),
         spool_dir: config.data_dir.join("spool"),
         settings,
+        plaintext_auth_from: config.submission.plaintext_auth_from.clone(),
     };
-    smtp::lmtp::serve(context, listeners);
-    Ok(())
+    smtp::serve(context, listeners);
+    Ok((plain, tls))
 }
 
 /// The root token kept in a file only its owner may read; made on first start.

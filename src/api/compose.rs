@@ -3,54 +3,27 @@
 use super::Context;
 use super::problem::Problem;
 use crate::codec::mime::build::{Draft, compose};
-use crate::model::address::EmailAddress;
+use crate::delivery::sender::USER_DISABLED;
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
 use crate::model::structure::NamedAddress;
 use axum::http::StatusCode;
 use bytes::Bytes;
 
-/// Who the user is in a From field, and which addresses he may write there.
-#[derive(Clone, Debug)]
-pub struct Sender {
-    /// His name and main address.
-    pub own: NamedAddress,
-    /// Lookup forms; `*@domain` is every address of a domain.
-    allowed: Vec<String>,
-}
-
-impl Sender {
-    /// Whether he may write this address in From.
-    pub fn may_send_from(&self, address: &str) -> bool {
-        let Ok(address) = EmailAddress::new(address) else { return false };
-        let form = address.lookup_form();
-        let any = format!("*@{}", address.domain());
-        self.allowed.iter().any(|allowed| *allowed == form || *allowed == any)
-    }
-}
+pub use crate::delivery::sender::Sender;
 
 /// Who the user is.
 ///
 /// # Errors
 /// `NotFound` user, 403 `UserDisabled`.
 pub async fn sender(ctx: &Context, user: UserId) -> Result<Sender, Problem> {
-    let profile = ctx.directory.load_user(user).await?;
-    if profile.user.disabled {
-        let text = "This user is disabled";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "UserDisabled", text));
-    }
-    let entries = ctx.directory.list_addresses(user).await?;
-    let form = |address: &String| match EmailAddress::new(address) {
-        Ok(address) => address.lookup_form(),
-        Err(_) => address.to_lowercase(),
-    };
-    let mut allowed: Vec<String> = entries.iter().map(|entry| entry.lookup.clone()).collect();
-    allowed.extend(profile.from_whitelist.iter().map(form));
-    allowed.push(form(&profile.user.address));
-    let main = entries.iter().find(|entry| entry.address == profile.user.address);
-    let name = main.map(|entry| entry.name.clone()).filter(|name| !name.is_empty());
-    let name = name.unwrap_or(profile.name);
-    Ok(Sender { own: NamedAddress { name, address: profile.user.address }, allowed })
+    ctx.delivery.sender(user).await.map_err(|error| match error {
+        Error::Forbidden { reason: USER_DISABLED } => {
+            let text = "This user is disabled";
+            Problem::new(StatusCode::FORBIDDEN, "UserDisabled", text)
+        }
+        error => error.into(),
+    })
 }
 
 /// The given From, unless a draft's is none of the user's own; else the user's.
@@ -96,7 +69,7 @@ mod tests {
     #[test]
     fn drafts_are_from_the_user() {
         let allowed = vec!["anna@example.com".into(), "*@example.org".into()];
-        let sender = Sender { own: named("anna@example.com"), allowed };
+        let sender = Sender::new(named("anna@example.com"), allowed);
         let from =
             |given: &str, is_draft| allowed_from(Some(named(given)), &sender, is_draft).address;
         assert_eq!(from("An.Na+x@example.com", true), "An.Na+x@example.com");

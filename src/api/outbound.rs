@@ -127,7 +127,8 @@ pub async fn submit_draft(State(ctx): State<Context>, call: Call) -> Answer {
     };
     let submission = Submission {
         user,
-        sender: from,
+        sender: Some(from),
+        with: "HTTP",
         recipients: to.into_iter().map(ForwardPath::new).collect(),
         options: MessageOptions::default(),
         content,

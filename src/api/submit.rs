@@ -306,7 +306,8 @@ async fn send(
     let content = composed(std::mem::take(&mut request.draft)).await?;
     let submission = Submission {
         user,
-        sender: from,
+        sender: Some(from),
+        with: "HTTP",
         recipients: recipients.into_iter().map(ForwardPath::new).collect(),
         options: MessageOptions::default(),
         content,

@@ -35,20 +35,24 @@ fn greet(running: &Running) {
         ("IMAP (TLS)", &addresses.imap_tls),
         ("POP3 (STLS)", &addresses.pop3),
         ("POP3 (TLS)", &addresses.pop3_tls),
+        ("SMTP (STARTTLS)", &addresses.smtp),
+        ("SMTP (TLS)", &addresses.smtp_tls),
+        ("Submission (STARTTLS)", &addresses.submission),
+        ("Submission (TLS)", &addresses.submission_tls),
         ("LMTP (STARTTLS)", &addresses.lmtp),
         ("LMTP (TLS)", &addresses.lmtp_tls),
         ("API (HTTP)", &addresses.api),
     ];
     for (name, bound) in doors {
         for address in bound {
-            say(format_args!("  {name:<16} {address}"));
+            say(format_args!("  {name:<21} {address}"));
         }
     }
     let Some(api) = addresses.api.first() else { return };
-    say(format_args!("  {:<16} http://{api}/docs", "API document"));
+    say(format_args!("  {:<21} http://{api}/docs", "API document"));
     let token = match &running.root_token_file {
         Some(file) => {
-            say(format_args!("  {:<16} {}", "API root token", file.display()));
+            say(format_args!("  {:<21} {}", "API root token", file.display()));
             format!("$(cat '{}')", file.display())
         }
         None => "YOUR-ROOT-TOKEN".to_owned(),

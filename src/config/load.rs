@@ -15,11 +15,13 @@ use super::Config;
 /// configuration.
 const ROOT_KEYS: [&str; 2] = ["data_dir", "roles"];
 /// Keys that hold a list, so that `EIDER_IMAP__LISTEN=a:1,b:2` needs no brackets.
-const LIST_KEYS: [&str; 9] = [
+const LIST_KEYS: [&str; 11] = [
     "listen",
     "listen_tls",
     "roles",
     "plaintext_auth_from",
+    "proxy_from",
+    "xclient_from",
     "servers",
     "trusted",
     "refused",

@@ -21,6 +21,10 @@ pub enum Role {
     Imap,
     /// POP3 sessions.
     Pop3,
+    /// SMTP of other servers.
+    Smtp,
+    /// SMTP of users.
+    Submission,
     /// LMTP delivery.
     Lmtp,
     /// The HTTP interface.
@@ -64,7 +68,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The name in greetings and Received lines. Default: the machine's host name.
     pub hostname: Option<String>,
-    /// What this node does: `imap`, `pop3`, `lmtp`, `api`, `jobs`. Default: all.
+    /// What this node does: `imap`, `pop3`, `smtp`, `submission`, `lmtp`, `api`,
+    /// `jobs`. Default: all.
     pub roles: Vec<Role>,
     /// The database.
     pub storage: StorageSettings,
@@ -74,6 +79,10 @@ pub struct Config {
     pub imap: crate::imap::settings::Settings,
     /// The POP3 door.
     pub pop3: crate::pop3::settings::Settings,
+    /// The door for other servers' mail.
+    pub smtp: crate::smtp::settings::Settings,
+    /// The door for users' mail.
+    pub submission: crate::smtp::settings::SubmissionSettings,
     /// The LMTP door.
     pub lmtp: crate::smtp::settings::Settings,
     /// The HTTP door.
@@ -93,11 +102,21 @@ impl Default for Config {
         Self {
             data_dir: "./eider-data".into(),
             hostname: None,
-            roles: vec![Role::Imap, Role::Pop3, Role::Lmtp, Role::Api, Role::Jobs],
+            roles: vec![
+                Role::Imap,
+                Role::Pop3,
+                Role::Smtp,
+                Role::Submission,
+                Role::Lmtp,
+                Role::Api,
+                Role::Jobs,
+            ],
             storage: StorageSettings::default(),
             tls: TlsSettings::default(),
             imap: crate::imap::settings::Settings::default(),
             pop3: crate::pop3::settings::Settings::default(),
+            smtp: crate::smtp::settings::Settings::relay(),
+            submission: crate::smtp::settings::SubmissionSettings::default(),
             lmtp: crate::smtp::settings::Settings::default(),
             api: crate::api::settings::Settings::default(),
             trace: crate::trace::settings::Settings::default(),
@@ -128,14 +147,20 @@ impl Config {
         self.log.validate().map_err(|error| anyhow::anyhow!("log.level: {error}"))?;
         self.imap.validate().map_err(|error| anyhow::anyhow!("imap.{error}"))?;
         self.pop3.validate().map_err(|error| anyhow::anyhow!("pop3.{error}"))?;
+        self.smtp.validate().map_err(|error| anyhow::anyhow!("smtp.{error}"))?;
+        let submission = self.submission.common();
+        submission.validate().map_err(|error| anyhow::anyhow!("submission.{error}"))?;
         self.lmtp.validate().map_err(|error| anyhow::anyhow!("lmtp.{error}"))?;
         self.trace.validate().map_err(|error| anyhow::anyhow!("trace.{error}"))?;
         self.screening.validate().map_err(|error| anyhow::anyhow!("screening.{error}"))?;
         self.dns.validate().map_err(|error| anyhow::anyhow!("dns.{error}"))?;
         let imap = [&self.imap.listen, &self.imap.listen_tls];
         let pop3 = [&self.pop3.listen, &self.pop3.listen_tls];
+        let smtp = [&self.smtp.listen, &self.smtp.listen_tls];
+        let submission = [&submission.listen, &submission.listen_tls];
         let lmtp = [&self.lmtp.listen, &self.lmtp.listen_tls];
-        for address in imap.into_iter().chain(pop3).chain(lmtp).flatten() {
+        let mail = smtp.into_iter().chain(submission).chain(lmtp);
+        for address in imap.into_iter().chain(pop3).chain(mail).flatten() {
             if address.parse::<std::net::SocketAddr>().is_err() {
                 anyhow::bail!("listen: {address:?} is not ADDRESS:PORT, as in 127.0.0.1:1143");
             }

@@ -106,7 +106,7 @@ impl Delivery {
             None => arrival.prepared.clone(),
         };
         let received =
-            trace::received(arrival.transaction, forwarder.path, &self.hostname, arrival.now);
+            trace::received(arrival.transaction, Some(forwarder.path), &self.hostname, arrival.now);
         let mut lines = format!("X-Eider-Seen: {mark}\r\n{received}").into_bytes();
         lines.extend_from_slice(&arrival.lines);
         let letter = Letter {

@@ -2,7 +2,9 @@
 
 use super::Delivery;
 use super::accept::{Arrival, Outcome, Recipient};
+use super::pass_on::{Relay, is_open};
 use super::traits::Traits;
+use crate::directory::resolve::Destination;
 use crate::mailstore::append::Prepared;
 use crate::model::address::EmailAddress;
 use crate::model::error::{Error, Result};
@@ -65,8 +67,8 @@ impl Delivery {
 
     async fn try_entry(&self, entry: &Entry, prepared: Option<&Prepared>) -> Result<()> {
         let address = EmailAddress::new(&entry.recipient)?;
-        let user = self.directory.resolve_recipient(&address).await?;
-        let user = user.filter(|user| !user.disabled).ok_or(Error::NotFound { what: "address" })?;
+        let destination = self.directory.resolve_destination(&address).await?;
+        let destination = destination.ok_or(Error::NotFound { what: "address" })?;
         let prepared = match prepared {
             Some(prepared) => prepared.clone(),
             None => self.mailstore.prepare(self.queue.load_content(entry).await?).await?,
@@ -88,14 +90,31 @@ impl Delivery {
             lines: entry.prefix.clone(),
             now: self.clock.now_ms(),
         };
-        let recipient = Recipient { path: ForwardPath { address, dsn: entry.dsn.clone() }, user };
-        match self.deliver(&arrival, &[&recipient]).await.pop() {
-            Some(Outcome::Delivered(_) | Outcome::Dropped | Outcome::PassedOn) => Ok(()),
-            Some(Outcome::Looping) => Err(Error::Conflict { reason: "the message is looping" }),
-            Some(Outcome::Failed(error)) => {
-                Err(Error::Conflict { reason: reason_of(error.as_ref()) })
+        let path = ForwardPath { address, dsn: entry.dsn.clone() };
+        match self.deliver_to(&arrival, path, destination).await? {
+            Outcome::Delivered(_) | Outcome::Dropped | Outcome::PassedOn => Ok(()),
+            Outcome::Looping => Err(Error::Conflict { reason: "the message is looping" }),
+            Outcome::Failed(error) => Err(Error::Conflict { reason: reason_of(error.as_ref()) }),
+        }
+    }
+
+    async fn deliver_to(
+        &self,
+        arrival: &Arrival<'_>,
+        path: ForwardPath,
+        destination: Destination,
+    ) -> Result<Outcome> {
+        match destination {
+            Destination::Forwarded(entry) if is_open(entry.forwarding.as_ref()) => {
+                Ok(self.pass_on(arrival, &Relay { path, entry: *entry }).await)
             }
-            None => Err(Error::Internal { reason: "a delivery without outcome", source: None }),
+            Destination::User(user) if !user.disabled => {
+                let recipient = Recipient { path, user: *user };
+                let missing =
+                    Error::Internal { reason: "a delivery without outcome", source: None };
+                self.deliver(arrival, &[&recipient]).await.pop().ok_or(missing)
+            }
+            _ => Err(Error::NotFound { what: "address" }),
         }
     }
 }

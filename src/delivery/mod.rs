@@ -22,10 +22,12 @@ pub mod pass_on;
 mod plan;
 mod register;
 pub mod send;
+pub mod sender;
 mod story;
 pub mod submit;
 pub mod trace;
 pub mod traits;
+pub mod whole;
 
 use crate::clock::Clock;
 use crate::directory::Directory;

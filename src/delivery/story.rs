@@ -5,6 +5,7 @@ use super::accept::{Addressee, Arrival, Outcome, Recipient, chain};
 use super::pass_on::Relay;
 use super::send::Letter;
 use crate::mailstore::append::Prepared;
+use crate::model::address::EmailAddress;
 use crate::model::id::MailboxId;
 use crate::model::message::TimeMs;
 use crate::model::queue::{Attempt, Entry};
@@ -36,6 +37,17 @@ impl Delivery {
             .with(Detail::With, letter.reason.name())
             .with(Detail::Octets, letter.prepared.content.len());
         self.trace().record(event);
+    }
+
+    /// A recipient is refused before there is a message, with this reply.
+    pub fn tell_rejected(
+        &self,
+        transaction: &MailTransaction,
+        recipient: &EmailAddress,
+        reply: &str,
+    ) {
+        let event = Event::of_transaction(transaction, Happening::Refused);
+        self.trace().record(event.recipient(recipient).with(Detail::Reply, reply));
     }
 
     /// A message is refused for all its recipients, before anything was done for one.

@@ -3,17 +3,17 @@
 use super::Delivery;
 use super::audit::Audited;
 use super::send::{Addressed, Letter};
+use super::sender::USER_DISABLED;
 use super::trace;
 use crate::codec::mime::header;
 use crate::mailstore::append::{Appended, NewMessage, Prepared};
-use crate::model::address::EmailAddress;
 use crate::model::dsn::MessageOptions;
 use crate::model::error::{Error, Result};
 use crate::model::flag::FlagSet;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::message::TimeMs;
 use crate::model::queue::{QueueId, Reason};
-use crate::model::transaction::ForwardPath;
+use crate::model::transaction::{ForwardPath, ReversePath};
 use crate::model::user::User;
 use crate::storage::field::new_id;
 use crate::storage::{rate_limits, users};
@@ -28,8 +28,10 @@ const DAY_MS: TimeMs = 24 * 60 * 60 * 1000;
 pub struct Submission {
     /// Who sends it.
     pub user: UserId,
-    /// Reverse-path.
-    pub sender: EmailAddress,
+    /// Reverse-path; null for what nobody is to be told about (RFC 8098 §2.1).
+    pub sender: ReversePath,
+    /// The protocol it came by, for Received.
+    pub with: &'static str,
     /// Forward-paths, each once.
     pub recipients: Vec<ForwardPath>,
     /// What the sender asked for.
@@ -74,7 +76,7 @@ impl Delivery {
     pub async fn submit(&self, submission: Submission) -> Result<Submitted> {
         let user = users::load(&self.storage, submission.user).await?.profile.user;
         if user.disabled || user.suspended {
-            return Err(Error::Forbidden { reason: "the user is disabled" });
+            return Err(Error::Forbidden { reason: USER_DISABLED });
         }
         let recipients_max = self.message_recipients_max().await?;
         if submission.recipients.len() > recipients_max {
@@ -140,10 +142,11 @@ impl Delivery {
             trace: queue_id,
             user: Some(user.id),
             reason: Reason::Submit,
-            sender: Some(submission.sender.clone()),
+            sender: submission.sender.clone(),
             prepared,
             // RFC 6409 §4.3, RFC 5321 §4.4: who takes a message says so
-            lines: trace::submitted(&self.hostname, &queue_id.to_string(), now).into_bytes(),
+            lines: trace::submitted(&self.hostname, submission.with, &queue_id.to_string(), now)
+                .into_bytes(),
             options: submission.options.clone(),
             due_ms: submission.due_ms.unwrap_or(now),
             recipients: recipients.collect(),
@@ -169,9 +172,11 @@ impl Delivery {
     ) -> Result<Appended> {
         let to: Vec<String> =
             submission.recipients.iter().map(|to| to.address.to_string()).collect();
+        let from = submission.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+        let source = if submission.with == "HTTP" { "API" } else { "SMTP" };
         let own = json!({
-            "source": "API",
-            "from": submission.sender.to_string(),
+            "source": source,
+            "from": from,
             "to": to,
             "queueId": queue_id.to_string(),
             "outbound": [queue_id.to_string()],
@@ -197,6 +202,30 @@ impl Delivery {
 /// The message without Bcc, for those who are not to see it (RFC 5322 §3.6.3); `None`: it has none.
 fn without_bcc(content: &Bytes) -> Option<Bytes> {
     header::without(content, &["bcc", "resent-bcc"]).map(Bytes::from)
+}
+
+/// The message as RFC 6409 §8 wants it: what it lacks of From, Date and Message-ID is put in front.
+pub fn completed(content: Bytes, from: Option<&str>, now: TimeMs, message_id: &str) -> Bytes {
+    let mut whole = Vec::new();
+    if let Some(from) = from {
+        whole.extend_from_slice(format!("From: <{from}>\r\n").as_bytes());
+    }
+    let lacks = |name: &str| header::first(&content, name).is_none();
+    if lacks("date") {
+        whole.extend_from_slice(format!("Date: {}\r\n", trace::date(now)).as_bytes());
+    }
+    if lacks("message-id") {
+        whole.extend_from_slice(format!("Message-ID: <{message_id}>\r\n").as_bytes());
+    }
+    if whole.is_empty() {
+        return content;
+    }
+    // A text that does not begin with a field would lose its first line to the header.
+    if header::fields(&content).next().is_some_and(|field| field.name.is_empty()) {
+        whole.extend_from_slice(b"\r\n");
+    }
+    whole.extend_from_slice(&content);
+    whole.into()
 }
 
 /// The message with this Date instead of its own, for a draft that is sent now.
@@ -227,6 +256,23 @@ mod tests {
         assert_eq!(dated, expected);
         let again = redated(&dated, 0, "z@y");
         assert!(!String::from_utf8_lossy(&again).contains("z@y"));
+    }
+
+    #[test]
+    fn what_is_missing_is_added() {
+        let whole = |text: &'static str, from| {
+            let whole =
+                completed(Bytes::from_static(text.as_bytes()), from, 1_614_056_767_891, "x@y");
+            String::from_utf8(whole.to_vec()).unwrap()
+        };
+        let date = "Date: Tue, 23 Feb 2021 05:06:07 +0000\r\n";
+        let complete = "date: a\r\nMESSAGE-ID: b\r\n\r\nc\r\n";
+        assert_eq!(whole(complete, None), complete);
+        let expected =
+            format!("From: <a@b>\r\n{date}Message-ID: <x@y>\r\nTo: c\r\n\r\nDate: d\r\n");
+        assert_eq!(whole("To: c\r\n\r\nDate: d\r\n", Some("a@b")), expected);
+        assert_eq!(whole("hello\r\n", None), format!("{date}Message-ID: <x@y>\r\n\r\nhello\r\n"));
+        assert_eq!(whole("", None), format!("{date}Message-ID: <x@y>\r\n"));
     }
 
     #[test]

@@ -17,25 +17,26 @@ pub fn prefix(
     // RFC 5321 §4.4: final delivery inserts Return-Path at the beginning, and a Received line
     let reverse_path =
         transaction.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
-    let received = received(transaction, recipient, hostname, now);
+    let received = received(transaction, Some(recipient), hostname, now);
     let address = &recipient.address;
     format!("Return-Path: <{reverse_path}>\r\nDelivered-To: {address}\r\n{received}")
 }
 
-/// The Received line of a message that came to this recipient, ended by CRLF.
+/// The Received line of a message that came to this recipient, or to several, who need not know of
+/// each other (RFC 5321 §7.6), ended by CRLF.
 pub fn received(
     transaction: &MailTransaction,
-    recipient: &ForwardPath,
+    recipient: Option<&ForwardPath>,
     hostname: &str,
     now: TimeMs,
 ) -> String {
-    let address = &recipient.address;
+    let whom = recipient.map(|recipient| format!("\r\n\tfor <{}>", recipient.address));
     let MailTransaction { helo, peer, with, session, .. } = transaction;
     format!(
         "Received: from {helo} ({peer})\r\n\
-         \tby {hostname} with {with} id {session}\r\n\
-         \tfor <{address}>;\r\n\
+         \tby {hostname} with {with} id {session}{whom};\r\n\
          \t{date}\r\n",
+        whom = whom.unwrap_or_default(),
         helo = safe_name(helo),
         peer = address_literal(*peer),
         date = date(now),
@@ -43,8 +44,8 @@ pub fn received(
 }
 
 /// The Received line of a message that a user submitted, ended by CRLF. It does not tell his address.
-pub fn submitted(hostname: &str, id: &str, now: TimeMs) -> String {
-    format!("Received: by {hostname} with HTTP id {id};\r\n\t{}\r\n", date(now))
+pub fn submitted(hostname: &str, with: &str, id: &str, now: TimeMs) -> String {
+    format!("Received: by {hostname} with {with} id {id};\r\n\t{}\r\n", date(now))
 }
 
 /// Whether the message has passed so many hosts that it must be going in circles.

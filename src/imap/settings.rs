@@ -21,6 +21,8 @@ pub struct Settings {
     pub message_octets_max: u64,
     /// Networks whose clients may send a password without TLS. Default loopback.
     pub plaintext_auth_from: Vec<Network>,
+    /// Networks of load balancers, whose connections begin with a PROXY header. Default none.
+    pub proxy_from: Vec<Network>,
     /// Names of users by which submission servers log in to read what `submit+` URLs name (RFC
     /// 4467 §3). Default none.
     pub submission_users: Vec<String>,
@@ -46,6 +48,7 @@ impl Default for Settings {
             connections_per_user_max: 50,
             message_octets_max: MESSAGE_OCTETS_MAX,
             plaintext_auth_from: Network::loopback(),
+            proxy_from: Vec::new(),
             submission_users: Vec::new(),
             gmail_extension: false,
             login_timeout_s: 60,

@@ -24,11 +24,14 @@ pub enum Reason {
     Autoreply,
     /// It reports a delivery (RFC 3464).
     Bounce,
+    /// It came in for several recipients, and this one could not have it at once.
+    Arrival,
 }
 
 impl Reason {
     /// All of them.
-    pub const EVERY: [Self; 4] = [Self::Submit, Self::Forward, Self::Autoreply, Self::Bounce];
+    pub const EVERY: [Self; 5] =
+        [Self::Submit, Self::Forward, Self::Autoreply, Self::Bounce, Self::Arrival];
 
     /// Its name in documents.
     pub const fn name(self) -> &'static str {
@@ -37,6 +40,7 @@ impl Reason {
             Self::Forward => "forward",
             Self::Autoreply => "autoreply",
             Self::Bounce => "bounce",
+            Self::Arrival => "arrival",
         }
     }
 }

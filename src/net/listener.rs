@@ -1,5 +1,7 @@
 //! Binding and accepting: connection limit, back-off, implicit TLS. Knows no protocol.
 
+use super::network::{Network, any_contains};
+use super::proxy_protocol::read_header;
 use super::stream::Stream;
 use super::tls::TlsAcceptor;
 use crate::tasks::Tasks;
@@ -15,6 +17,8 @@ use tokio::sync::Semaphore;
 const BACKLOG: i32 = 1024;
 /// Time a client has for its TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time a load balancer has to say whose connection it brings.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time a client at the limit has to take the refusal.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Idle time before the kernel asks whether the peer still lives; finds peers that vanished.
@@ -25,6 +29,8 @@ const KEEPALIVE: Duration = Duration::from_secs(300);
 pub struct Listener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
+    /// Whose connections begin with a PROXY header.
+    proxies: Arc<[Network]>,
 }
 
 impl Listener {
@@ -47,7 +53,13 @@ impl Listener {
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        Ok(Self { tcp: TcpListener::from_std(socket.into())?, tls })
+        Ok(Self { tcp: TcpListener::from_std(socket.into())?, tls, proxies: Arc::default() })
+    }
+
+    /// The same with load balancers in these networks, which say whose connections they bring.
+    #[must_use]
+    pub fn behind(self, proxies: &[Network]) -> Self {
+        Self { proxies: proxies.into(), ..self }
     }
 
     /// The bound address, with the port that was given for port 0.
@@ -133,11 +145,12 @@ async fn accept_all<H, F>(
         };
         metrics::counter!("eider_connections_total", "door" => name).increment(1);
         let (tls, handler) = (listener.tls.clone(), handler.clone());
+        let proxies = Arc::clone(&listener.proxies);
         tasks.spawn(name, async move {
             let _permit = permit;
             let _open = OpenGauge::new(name);
             // Boxed, so that the state of the handshake is not kept for the life of the connection.
-            if let Some(stream) = Box::pin(start(tcp, peer, tls)).await {
+            if let Some(stream) = Box::pin(start(tcp, peer, tls, &proxies)).await {
                 Box::pin(handler(stream)).await;
             }
         });
@@ -162,11 +175,26 @@ impl Drop for OpenGauge {
     }
 }
 
-async fn start(tcp: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) -> Option<Stream> {
+async fn start(
+    mut tcp: TcpStream,
+    mut peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    proxies: &[Network],
+) -> Option<Stream> {
     // Replies are flushed whole, so Nagle's wait would only delay them.
     let _ignored = tcp.set_nodelay(true);
     let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE);
     let _ignored = socket2::SockRef::from(&tcp).set_tcp_keepalive(&keepalive);
+    if any_contains(proxies, peer.ip()) {
+        let header = tokio::time::timeout(HEADER_TIMEOUT, read_header(&mut tcp)).await;
+        match header.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(told) => peer = told.unwrap_or(peer),
+            Err(error) => {
+                tracing::warn!(%peer, %error, "a connection of a proxy without its header");
+                return None;
+            }
+        }
+    }
     let mut stream = Stream::new(tcp, peer);
     if let Some(acceptor) = tls
         && let Err(error) = stream.start_tls(&acceptor, HANDSHAKE_TIMEOUT).await

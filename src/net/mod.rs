@@ -4,5 +4,6 @@ pub mod deflate;
 pub mod dns;
 pub mod listener;
 pub mod network;
+pub mod proxy_protocol;
 pub mod stream;
 pub mod tls;

@@ -77,6 +77,11 @@ impl Stream {
         self.peer
     }
 
+    /// Takes another address for the client's: somebody who is trusted has told it.
+    pub fn set_peer(&mut self, peer: SocketAddr) {
+        self.peer = peer;
+    }
+
     /// Whether TLS is in force.
     pub fn is_tls(&self) -> bool {
         matches!(self.socket, Socket::Tls(_))

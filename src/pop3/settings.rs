@@ -15,6 +15,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Networks whose clients may send a password without TLS. Default loopback.
     pub plaintext_auth_from: Vec<Network>,
+    /// Networks of load balancers, whose connections begin with a PROXY header. Default none.
+    pub proxy_from: Vec<Network>,
     /// Seconds a client has to log in, 1 and up. Default 60.
     pub login_timeout_s: u64,
     /// Seconds a logged-in client may be silent; RFC 1939 §3 asks for 600 at least. Default 600.
@@ -37,6 +39,7 @@ impl Default for Settings {
             listen_tls: vec!["127.0.0.1:1995".into()],
             connections_max: 10_000,
             plaintext_auth_from: Network::loopback(),
+            proxy_from: Vec::new(),
             login_timeout_s: 60,
             idle_timeout_s: 600,
             messages_max: 0,

@@ -3,11 +3,12 @@
 //! Whatever is wrong with a message, its octets are read to their end before the refusal: they must
 //! never be taken for commands.
 
-use super::lmtp;
 use super::reply_line::{bad_sequence, too_large};
+use super::role::Role;
 use super::session::{Ending, Session};
 use super::transaction::{Receiving, Transaction};
-use crate::codec::smtp::data::DataDecoder;
+use super::{lmtp, relay, submission};
+use crate::codec::smtp::data::{DataDecoder, has_bare_line_ends};
 use crate::codec::smtp::parameters::Body;
 use crate::codec::smtp::reply::Reply;
 use crate::spool::Spool;
@@ -64,7 +65,7 @@ impl Session {
             // RFC 3030 §2: DATA and BDAT do not mix
             return Some(bad_sequence("go on with BDAT"));
         }
-        if transaction.recipients.is_empty() {
+        if transaction.count() == 0 {
             // RFC 2033 §4.2: without a recipient DATA fails with 503
             return Some(bad_sequence("no valid recipients"));
         }
@@ -75,7 +76,7 @@ impl Session {
     /// BDAT: one chunk; after the last one the replies as after DATA.
     pub(super) async fn bdat(&mut self, octets: u64, is_last: bool) -> Result<(), Ending> {
         let has_recipients =
-            self.transaction.as_ref().is_some_and(|transaction| !transaction.recipients.is_empty());
+            self.transaction.as_ref().is_some_and(|transaction| transaction.count() > 0);
         let fresh = self.new_receiving();
         let chunks = self.transaction.as_mut().and_then(|transaction| transaction.chunks.take());
         let mut receiving = chunks.unwrap_or(fresh);
@@ -141,17 +142,22 @@ impl Session {
         receiving.has_failed.then(|| Reply::new(452, (4, 3, 1), "insufficient storage"))
     }
 
-    /// The transaction is over: delivers and answers for each recipient.
+    /// The transaction is over: delivers and answers, with LMTP for each recipient.
     async fn finish(&mut self, receiving: Receiving) {
         let Some(transaction) = self.transaction.take() else { return };
         self.messages += 1;
         let replies = match self.refuse_received(&receiving) {
-            Some(refusal) => vec![refusal; transaction.recipients.len()],
+            Some(refusal) => self.for_all(&transaction, refusal),
             None => self.deliver(&transaction, receiving).await,
         };
         for reply in &replies {
             self.reply(reply);
         }
+    }
+
+    fn for_all(&self, transaction: &Transaction, reply: Reply) -> Vec<Reply> {
+        let count = if self.context.role == Role::Lmtp { transaction.count() } else { 1 };
+        vec![reply; count]
     }
 
     async fn deliver(&mut self, transaction: &Transaction, receiving: Receiving) -> Vec<Reply> {
@@ -160,9 +166,20 @@ impl Session {
             Err(error) => {
                 tracing::error!(session.id = self.id, %error, "cannot read a spooled message");
                 let refusal = Reply::new(451, (4, 3, 0), "temporarily unavailable");
-                return vec![refusal; transaction.recipients.len()];
+                return self.for_all(transaction, refusal);
             }
         };
-        lmtp::deliver(self, transaction, content).await
+        let role = self.context.role;
+        // RFC 5321 §2.3.8: others may take a bare CR or LF for the end of a line, and what follows
+        // for a message of its own
+        let may_be_binary = role == Role::Lmtp || transaction.parameters.body == Body::Binary;
+        if !may_be_binary && has_bare_line_ends(&content) {
+            return vec![Reply::new(550, (5, 5, 2), "the message has a bare CR or LF")];
+        }
+        match role {
+            Role::Lmtp => lmtp::deliver(self, transaction, content).await,
+            Role::Relay => vec![relay::deliver(self, transaction, content).await],
+            Role::Submission => vec![submission::submit(self, transaction, content).await],
+        }
     }
 }

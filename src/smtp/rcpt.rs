@@ -1,7 +1,8 @@
 //! RCPT: a recipient is accepted or refused, for good, here (RFC 5321 §4.1.1.3).
 
-use super::mail::{dsn_not_offered, needs_smtp_utf8, smtp_utf8_missing};
+use super::mail::{needs_smtp_utf8, not_offered, smtp_utf8_missing};
 use super::reply_line::{bad_sequence, over_quota, reply_to_error};
+use super::role::Role;
 use super::session::Session;
 use crate::codec::smtp::path::Path;
 use crate::codec::smtp::reply::Reply;
@@ -17,32 +18,54 @@ use crate::model::user::User;
 use unicode_normalization::UnicodeNormalization;
 
 impl Session {
-    /// Adds a recipient to the transaction.
+    /// Adds a recipient to the transaction, or tells the trace why not.
     pub(super) async fn rcpt(&mut self, path: Path, parameters: RecipientDsn) -> Reply {
-        let Some(transaction) = &self.transaction else {
-            return bad_sequence("MAIL first");
-        };
-        if transaction.chunks.is_some() {
-            return bad_sequence("the data has begun");
+        if let Some(refusal) = self.refuse_rcpt(&parameters) {
+            return refusal;
         }
-        // RFC 5321 §4.5.3.1.10: the sender tries the rest in another transaction
-        if transaction.recipients.len() >= RECIPIENTS_MAX {
-            return Reply::new(452, (4, 5, 3), "too many recipients");
-        }
-        if parameters.notify.is_some() || parameters.original.is_some() {
-            return dsn_not_offered();
-        }
-        let (smtp_utf8, size) =
-            (transaction.parameters.smtp_utf8, transaction.parameters.size_octets);
-        let address = match self.forward_path(path) {
-            Ok(address) if needs_smtp_utf8(&address) && !smtp_utf8 => return smtp_utf8_missing(),
-            Ok(address) => address,
+        let path = match self.forward_path(path) {
+            Ok(address) => ForwardPath { address, dsn: parameters },
             Err(error) => return reply_to_error(&error),
         };
-        match self.find_destination(&address).await {
-            Ok(Destination::User(user)) => self.add_user(address, *user, size.unwrap_or(0)).await,
+        let reply = self.rcpt_of(&path).await;
+        if let Some(transaction) = &self.transaction
+            && reply.code >= 400
+        {
+            self.context.delivery.tell_rejected(&transaction.mail, &path.address, &reply.text());
+        }
+        reply
+    }
+
+    fn refuse_rcpt(&self, parameters: &RecipientDsn) -> Option<Reply> {
+        let Some(transaction) = &self.transaction else {
+            return Some(bad_sequence("MAIL first"));
+        };
+        if transaction.chunks.is_some() {
+            return Some(bad_sequence("the data has begun"));
+        }
+        // RFC 5321 §4.5.3.1.10: the sender tries the rest in another transaction
+        if transaction.count() >= RECIPIENTS_MAX {
+            return Some(Reply::new(452, (4, 5, 3), "too many recipients"));
+        }
+        let has_dsn = parameters.notify.is_some() || parameters.original.is_some();
+        (has_dsn && !self.offers_dsn()).then(|| not_offered("DSN"))
+    }
+
+    async fn rcpt_of(&mut self, path: &ForwardPath) -> Reply {
+        let Some(transaction) = &mut self.transaction else { return bad_sequence("MAIL first") };
+        let parameters = &transaction.parameters;
+        if needs_smtp_utf8(&path.address) && !parameters.smtp_utf8 {
+            return smtp_utf8_missing();
+        }
+        if self.context.role == Role::Submission {
+            transaction.paths.push(path.clone());
+            return accepted();
+        }
+        let octets = parameters.size_octets.unwrap_or(0);
+        match self.find_destination(&path.address).await {
+            Ok(Destination::User(user)) => self.add_user(path.clone(), *user, octets).await,
             Ok(Destination::Forwarded(entry)) => {
-                self.add_relay(Relay { path: ForwardPath::new(address), entry: *entry })
+                self.add_relay(Relay { path: path.clone(), entry: *entry })
             }
             Err(error) => {
                 self.log_error(&error);
@@ -75,7 +98,7 @@ impl Session {
         self.add(Addressee::Relay(relay))
     }
 
-    async fn add_user(&mut self, address: EmailAddress, user: User, octets: u64) -> Reply {
+    async fn add_user(&mut self, path: ForwardPath, user: User, octets: u64) -> Reply {
         if user.disabled {
             return Reply::new(550, (5, 2, 1), "mailbox disabled");
         }
@@ -85,19 +108,24 @@ impl Session {
         if user.quota_octets.is_some_and(|quota| user.used_octets >= quota || used > quota) {
             return over_quota();
         }
-        if let Err(error) = self.context.delivery.count_received(&user, false).await {
+        let is_stranger = self.context.role == Role::Relay;
+        if let Err(error) = self.context.delivery.count_received(&user, is_stranger).await {
             self.log_error(&error);
             return reply_to_error(&error);
         }
-        self.add(Addressee::User(Recipient { path: ForwardPath::new(address), user }))
+        self.add(Addressee::User(Recipient { path, user }))
     }
 
     fn add(&mut self, addressee: Addressee) -> Reply {
         if let Some(transaction) = &mut self.transaction {
             transaction.recipients.push(addressee);
         }
-        Reply::new(250, (2, 1, 5), "recipient accepted")
+        accepted()
     }
+}
+
+fn accepted() -> Reply {
+    Reply::new(250, (2, 1, 5), "recipient accepted")
 }
 
 /// The form addresses are kept in: NFC, the domain in Unicode (RFC 5890 §2.3.2.1).

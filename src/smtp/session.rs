@@ -4,17 +4,20 @@
 //! so
 //! that a pipelined group costs one write.
 
+use super::Context;
 use super::reply_line::{bad_sequence, reply_to_syntax_error};
+use super::role::Role;
 use super::transaction::Transaction;
-use super::{Context, lmtp};
 use crate::codec::smtp::command::{Command, SyntaxErrorKind, parse};
 use crate::codec::smtp::framing::{Line, line};
 use crate::codec::smtp::reply::Reply;
 use crate::model::error::Error;
 use crate::model::limits::SMTP_LINE_OCTETS_MAX;
+use crate::model::user::User;
 use crate::net::stream::Stream;
 use bytes::BytesMut;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -50,8 +53,16 @@ pub(super) struct Session {
     pub(super) context: Arc<Context>,
     pub(super) stream: Stream,
     pub(super) id: String,
+    /// Who connected, whatever XCLIENT says since.
+    pub(super) origin: IpAddr,
     /// The client's name; `None` before its greeting.
     pub(super) helo: Option<String>,
+    /// It was EHLO or LHLO.
+    pub(super) is_extended: bool,
+    /// What the client of a trusted client said in its greeting (XCLIENT).
+    pub(super) told_helo: Option<String>,
+    /// Who has logged in.
+    pub(super) user: Option<User>,
     pub(super) transaction: Option<Transaction>,
     stopping: CancellationToken,
     bad_commands: u32,
@@ -64,9 +75,13 @@ impl Session {
         Self {
             stopping: context.tasks.stopping(),
             context,
+            origin: stream.peer().ip(),
             stream,
             id: format!("{:016x}", rand::random::<u64>()),
             helo: None,
+            is_extended: false,
+            told_helo: None,
+            user: None,
             transaction: None,
             bad_commands: 0,
             messages: 0,
@@ -76,10 +91,10 @@ impl Session {
     /// Runs the session to its end.
     pub(super) async fn run(mut self) {
         let started = Instant::now();
-        let greeting = lmtp::greeting(&self.context.hostname);
+        let greeting = self.greeting();
         self.reply(&greeting);
         let ending = loop {
-            let next = match self.read_line().await {
+            let next = match self.read_line(SMTP_LINE_OCTETS_MAX).await {
                 // Boxed, so that a waiting session does not carry the state of a delivery.
                 Ok(octets) => Box::pin(self.handle(&octets)).await,
                 Err(ending) => Err(ending),
@@ -94,6 +109,8 @@ impl Session {
         let reason = ending_name(&ending);
         tracing::info!(
             session.id = self.id,
+            door = self.context.role.name(),
+            user.id = self.user.as_ref().map(|user| tracing::field::display(user.id)),
             peer = %self.stream.peer(),
             tls = self.stream.tls_description(),
             messages = self.messages,
@@ -101,16 +118,16 @@ impl Session {
             octets_out = self.stream.octets_out(),
             duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             reason,
-            "LMTP session ended"
+            "session ended"
         );
         self.stream.close().await;
     }
 
     /// The next command line, with its CRLF. Lines that are none are answered here.
-    async fn read_line(&mut self) -> Result<BytesMut, Ending> {
+    pub(super) async fn read_line(&mut self, octets_max: usize) -> Result<BytesMut, Ending> {
         let mut is_too_long = false;
         loop {
-            match line(self.stream.buffer(), SMTP_LINE_OCTETS_MAX) {
+            match line(self.stream.buffer(), octets_max) {
                 Line::Complete(octets) | Line::BareLineFeed(octets) if is_too_long => {
                     self.stream.consume(octets);
                     is_too_long = false;
@@ -154,7 +171,7 @@ impl Session {
         reply.write(self.stream.output());
     }
 
-    fn bad_command(&mut self, reply: &Reply) -> Result<(), Ending> {
+    pub(super) fn bad_command(&mut self, reply: &Reply) -> Result<(), Ending> {
         self.reply(reply);
         self.bad_commands += 1;
         if self.bad_commands > BAD_COMMANDS_MAX { Err(Ending::BadCommands) } else { Ok(()) }
@@ -179,22 +196,21 @@ impl Session {
         };
         let name = command.name();
         tracing::trace!(session.id = self.id, command = name, "command");
+        let door = self.context.role.name();
         let done = self.dispatch(command).await;
-        metrics::histogram!("eider_command_duration_seconds", "door" => "lmtp", "command" => name)
+        metrics::histogram!("eider_command_duration_seconds", "door" => door, "command" => name)
             .record(started.elapsed().as_secs_f64());
         done
     }
 
     async fn dispatch(&mut self, command: Command) -> Result<(), Ending> {
+        let is_lmtp = self.context.role == Role::Lmtp;
         let reply = match command {
-            Command::Lhlo(name) => {
-                self.helo = Some(name);
-                // RFC 5321 §4.1.4: a greeting in the middle resets
-                self.transaction = None;
-                lmtp::capabilities(&self.context, self.stream.is_tls())
-            }
-            Command::Ehlo(_) | Command::Helo(_) => lmtp::wrong_greeting(),
-            Command::Mail { path, parameters } => self.mail(path, parameters),
+            Command::Lhlo(name) if is_lmtp => self.greet(name, true),
+            Command::Ehlo(name) if !is_lmtp => self.greet(name, true),
+            Command::Helo(name) if !is_lmtp => self.greet(name, false),
+            Command::Lhlo(_) | Command::Ehlo(_) | Command::Helo(_) => self.wrong_greeting(),
+            Command::Mail { path, parameters } => self.mail(path, parameters).await,
             Command::Rcpt { path, parameters } => self.rcpt(path, parameters).await,
             Command::Data => return self.data().await,
             Command::Bdat { octets, is_last } => return self.bdat(octets, is_last).await,
@@ -209,12 +225,25 @@ impl Session {
             Command::Expn => Reply::new(502, (5, 5, 1), "not implemented"),
             Command::Help => Reply::new(214, (2, 0, 0), "see RFC 2033 and RFC 5321"),
             Command::StartTls => return self.start_tls().await,
+            Command::Auth { mechanism, initial } => self.auth(&mechanism, initial).await?,
+            Command::Xclient(told) => self.xclient(told),
         };
-        if matches!(reply.code, 500..=504 | 555) {
+        if matches!(reply.code, 500..=504 | 535 | 555) {
             return self.bad_command(&reply);
         }
         self.reply(&reply);
         Ok(())
+    }
+
+    fn greet(&mut self, name: String, is_extended: bool) -> Reply {
+        self.helo = Some(self.told_helo.clone().unwrap_or(name));
+        self.is_extended = is_extended;
+        // RFC 5321 §4.1.4: a greeting in the middle resets
+        self.transaction = None;
+        if is_extended {
+            return self.capabilities();
+        }
+        Reply::plain(250, self.context.hostname.to_string())
     }
 
     async fn start_tls(&mut self) -> Result<(), Ending> {
@@ -230,6 +259,7 @@ impl Session {
         // RFC 3207 §4.2: back to the state before the greeting
         self.helo = None;
         self.transaction = None;
+        self.user = None;
         Ok(())
     }
 

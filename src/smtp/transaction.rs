@@ -2,20 +2,29 @@
 
 use crate::codec::smtp::parameters::MailParameters;
 use crate::delivery::accept::Addressee;
-use crate::model::transaction::ReversePath;
+use crate::model::transaction::{ForwardPath, MailTransaction};
 use crate::spool::Spool;
 
 /// From MAIL to the end of the data.
 #[derive(Debug)]
 pub struct Transaction {
-    /// Who sends.
-    pub reverse_path: ReversePath,
+    /// What operations want to know of it.
+    pub mail: MailTransaction,
     /// What MAIL announced.
     pub parameters: MailParameters,
-    /// Accepted recipients in the order of their RCPT.
+    /// Accepted recipients of ours, in the order of their RCPT.
     pub recipients: Vec<Addressee>,
+    /// With submission: accepted recipients, whoever they are.
+    pub paths: Vec<ForwardPath>,
     /// What BDAT has brought so far.
     pub chunks: Option<Receiving>,
+}
+
+impl Transaction {
+    /// Accepted recipients.
+    pub fn count(&self) -> usize {
+        self.recipients.len() + self.paths.len()
+    }
 }
 
 /// Content on its way in.

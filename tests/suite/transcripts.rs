@@ -17,3 +17,17 @@ async fn pop3_says_what_the_transcripts_say() {
     play_all(&store, "pop3", store.pop3_address()).await;
     store.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn smtp_says_what_the_transcripts_say() {
+    let store = TestStore::start().await;
+    play_all(&store, "smtp", store.smtp_address()).await;
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn submission_says_what_the_transcripts_say() {
+    let store = TestStore::start().await;
+    play_all(&store, "submission", store.submission_address()).await;
+    store.stop().await;
+}

@@ -1,7 +1,9 @@
 //! Commands of SMTP and LMTP (RFC 5321 §4.1.1, RFC 2033 §4.1, RFC 3030, RFC 3207). All roles share
 //! them.
 
-use super::parameters::{MailParameters, parse_mail_parameters, parse_rcpt_parameters};
+use super::parameters::{
+    MailParameters, parse_mail_parameters, parse_rcpt_parameters, parse_xtext,
+};
 use super::path::{Path, is_domain, parse_path};
 use crate::model::dsn::RecipientDsn;
 
@@ -51,6 +53,46 @@ pub enum Command {
     Help,
     /// `STARTTLS`
     StartTls,
+    /// `AUTH` (RFC 4954 §4)
+    Auth {
+        /// As the client wrote it.
+        mechanism: String,
+        /// The initial response, not yet decoded; `=` is an empty one.
+        initial: Option<String>,
+    },
+    /// `XCLIENT`: who the client of this trusted client is (Postfix's XCLIENT_README)
+    Xclient(Vec<(Attribute, Option<String>)>),
+}
+
+/// What XCLIENT tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Attribute {
+    /// The client's name in the DNS.
+    Name,
+    /// Its address; IPv6 with `IPV6:` in front.
+    Addr,
+    /// Its port.
+    Port,
+    /// What it said in its greeting.
+    Helo,
+    /// `SMTP` or `ESMTP`.
+    Proto,
+}
+
+impl Attribute {
+    /// All of them, in the order of the capability.
+    pub const EVERY: [Self; 5] = [Self::Name, Self::Addr, Self::Port, Self::Proto, Self::Helo];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Name => "NAME",
+            Self::Addr => "ADDR",
+            Self::Port => "PORT",
+            Self::Helo => "HELO",
+            Self::Proto => "PROTO",
+        }
+    }
 }
 
 impl Command {
@@ -71,6 +113,8 @@ impl Command {
             Self::Expn => "EXPN",
             Self::Help => "HELP",
             Self::StartTls => "STARTTLS",
+            Self::Auth { .. } => "AUTH",
+            Self::Xclient(_) => "XCLIENT",
         }
     }
 }
@@ -140,6 +184,8 @@ fn parse_verb(verb: &str, arguments: &str) -> Result<Command, SyntaxErrorKind> {
         "EXPN" => Ok(Command::Expn),
         "HELP" => Ok(Command::Help),
         "STARTTLS" => none(Command::StartTls),
+        "AUTH" => parse_auth(arguments),
+        "XCLIENT" => parse_xclient(arguments),
         _ => Err(SyntaxErrorKind::UnknownCommand),
     }
 }
@@ -203,6 +249,34 @@ fn parse_bdat(arguments: &str) -> Result<Command, SyntaxErrorKind> {
     Ok(Command::Bdat { octets, is_last })
 }
 
+/// `auth-command = "AUTH" SP sasl-mech [SP initial-response]` (RFC 4954 §8)
+fn parse_auth(arguments: &str) -> Result<Command, SyntaxErrorKind> {
+    let mut words = arguments.split(' ').filter(|word| !word.is_empty());
+    let mechanism = words.next().ok_or(SyntaxErrorKind::Arguments)?.to_owned();
+    let initial = words.next().map(str::to_owned);
+    if words.next().is_some() {
+        return Err(SyntaxErrorKind::Arguments);
+    }
+    Ok(Command::Auth { mechanism, initial })
+}
+
+/// `XCLIENT 1*( SP attribute-name "=" xtext )`; `[UNAVAILABLE]` and `[TEMPUNAVAIL]` are `None`.
+fn parse_xclient(arguments: &str) -> Result<Command, SyntaxErrorKind> {
+    let mut told = Vec::new();
+    for word in arguments.split(' ').filter(|word| !word.is_empty()) {
+        let (name, value) = word.split_once('=').ok_or(SyntaxErrorKind::Arguments)?;
+        let attribute = Attribute::EVERY
+            .into_iter()
+            .find(|attribute| attribute.name().eq_ignore_ascii_case(name))
+            .ok_or(SyntaxErrorKind::Arguments)?;
+        let is_unknown =
+            ["[UNAVAILABLE]", "[TEMPUNAVAIL]"].iter().any(|word| word.eq_ignore_ascii_case(value));
+        let value = if is_unknown { None } else { Some(parse_xtext(value)?) };
+        told.push((attribute, value));
+    }
+    if told.is_empty() { Err(SyntaxErrorKind::Arguments) } else { Ok(Command::Xclient(told)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,6 +303,28 @@ mod tests {
         assert_eq!(parse(b"bdat 0"), Ok(Command::Bdat { octets: 0, is_last: false }));
         assert_eq!(parse(b"NOOP whatever\r\n"), Ok(Command::Noop));
         assert_eq!(parse(b"DATA \r\n"), Ok(Command::Data));
+    }
+
+    #[test]
+    fn authentication_and_trusted_clients() {
+        let auth = |mechanism: &str, initial: Option<&str>| {
+            let (mechanism, initial) = (mechanism.to_owned(), initial.map(str::to_owned));
+            Ok(Command::Auth { mechanism, initial })
+        };
+        assert_eq!(parse(b"AUTH LOGIN"), auth("LOGIN", None));
+        assert_eq!(parse(b"auth PLAIN ="), auth("PLAIN", Some("=")));
+        assert_eq!(kind("AUTH"), SyntaxErrorKind::Arguments);
+        assert_eq!(kind("AUTH PLAIN a b"), SyntaxErrorKind::Arguments);
+        let told = vec![
+            (Attribute::Addr, Some("192.0.2.1".to_owned())),
+            (Attribute::Name, None),
+            (Attribute::Helo, Some("a b".to_owned())),
+        ];
+        let line = b"XCLIENT ADDR=192.0.2.1 name=[unavailable] HELO=a+20b";
+        assert_eq!(parse(line), Ok(Command::Xclient(told)));
+        assert_eq!(kind("XCLIENT"), SyntaxErrorKind::Arguments);
+        assert_eq!(kind("XCLIENT LOGIN=anna"), SyntaxErrorKind::Arguments);
+        assert_eq!(kind("XCLIENT ADDR=+"), SyntaxErrorKind::ParameterValue);
     }
 
     #[test]

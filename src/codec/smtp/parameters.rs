@@ -1,7 +1,10 @@
-//! ESMTP parameters of MAIL and RCPT (RFC 5321 §4.1.2, RFC 1870, 3030, 3461, 6152, 6531).
+//! ESMTP parameters of MAIL and RCPT (RFC 5321 §4.1.2, RFC 1870, 3030, 3461, 4865, 4954, 6152,
+//! 6531, 8689).
 
 use super::command::SyntaxErrorKind;
 use crate::model::dsn::{Notify, RecipientDsn, Return};
+use crate::model::message::TimeMs;
+use jiff::Timestamp;
 
 /// BODY= (RFC 6152 §2, RFC 3030 §3).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -13,6 +16,15 @@ pub enum Body {
     EightBit,
     /// `BINARYMIME`: only with BDAT
     Binary,
+}
+
+/// Not before then (RFC 4865 §4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hold {
+    /// `HOLDFOR`: seconds from now.
+    For(u32),
+    /// `HOLDUNTIL`.
+    Until(TimeMs),
 }
 
 /// Parameters of MAIL.
@@ -28,7 +40,17 @@ pub struct MailParameters {
     pub ret: Option<Return>,
     /// ENVID, decoded (RFC 3461 §4.4).
     pub envelope_id: Option<String>,
+    /// REQUIRETLS (RFC 8689 §4.1)
+    pub requires_tls: bool,
+    /// HOLDFOR or HOLDUNTIL
+    pub hold: Option<Hold>,
+    /// AUTH, decoded (RFC 4954 §5): who submitted it, by what the client says.
+    pub auth: Option<String>,
 }
+
+/// Parameters of MAIL we know.
+const MAIL_KEYWORDS: [&str; 9] =
+    ["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "REQUIRETLS", "HOLDFOR", "HOLDUNTIL", "AUTH"];
 
 type Result<T> = std::result::Result<T, SyntaxErrorKind>;
 
@@ -57,7 +79,17 @@ pub fn parse_mail_parameters(text: &str) -> Result<MailParameters> {
             ("ENVID", Some(value)) if value.len() <= 100 => {
                 set(&mut parameters.envelope_id, parse_xtext(value)?)?;
             }
-            ("SIZE" | "BODY" | "SMTPUTF8" | "RET" | "ENVID", _) => {
+            ("REQUIRETLS", None) => {
+                once(!parameters.requires_tls)?;
+                parameters.requires_tls = true;
+            }
+            ("HOLDFOR", Some(value)) => set(&mut parameters.hold, parse_hold_for(value)?)?,
+            ("HOLDUNTIL", Some(value)) => set(&mut parameters.hold, parse_hold_until(value)?)?,
+            // RFC 4954 §5: at most 500 characters
+            ("AUTH", Some(value)) if value.len() <= 500 => {
+                set(&mut parameters.auth, parse_xtext(value)?)?;
+            }
+            (known, _) if MAIL_KEYWORDS.contains(&known) => {
                 return Err(SyntaxErrorKind::ParameterValue);
             }
             _ => return Err(SyntaxErrorKind::UnknownParameter),
@@ -128,6 +160,19 @@ fn parse_body(value: &str) -> Result<Body> {
     }
 }
 
+/// `future-release-integer = 1*9DIGIT`, seconds (RFC 4865 §4)
+fn parse_hold_for(value: &str) -> Result<Hold> {
+    let is_number = (1..=9).contains(&value.len()) && value.bytes().all(|c| c.is_ascii_digit());
+    let seconds = value.parse().ok().filter(|_| is_number);
+    seconds.map(Hold::For).ok_or(SyntaxErrorKind::ParameterValue)
+}
+
+/// A date-time of RFC 3339 (RFC 4865 §4).
+fn parse_hold_until(value: &str) -> Result<Hold> {
+    let at: Timestamp = value.parse().map_err(|_| SyntaxErrorKind::ParameterValue)?;
+    Ok(Hold::Until(at.as_millisecond()))
+}
+
 fn parse_return(value: &str) -> Result<Return> {
     match value.to_ascii_uppercase().as_str() {
         "FULL" => Ok(Return::Full),
@@ -153,7 +198,7 @@ fn parse_notify(value: &str) -> Result<Notify> {
 }
 
 /// `xtext = *( xchar / hexchar )`, `hexchar = "+" 2HEXDIG` (RFC 3461 §4), decoded.
-fn parse_xtext(value: &str) -> Result<String> {
+pub(super) fn parse_xtext(value: &str) -> Result<String> {
     let bad = SyntaxErrorKind::ParameterValue;
     let mut octets = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
@@ -200,6 +245,29 @@ mod tests {
         }
         let most = parse_mail_parameters(" SIZE=99999999999999999999").unwrap();
         assert_eq!(most.size_octets, Some(u64::MAX));
+    }
+
+    #[test]
+    fn later_and_safely() {
+        let read = |text: &str| parse_mail_parameters(&format!(" {text}"));
+        let parameters = read("REQUIRETLS HOLDFOR=3600 AUTH=<>").unwrap();
+        assert!(parameters.requires_tls && parameters.hold == Some(Hold::For(3600)));
+        assert_eq!(parameters.auth.as_deref(), Some("<>"));
+        let until = read("HOLDUNTIL=2021-02-23T05:06:07Z").unwrap().hold;
+        assert_eq!(until, Some(Hold::Until(1_614_056_767_000)));
+        let bad = [
+            "REQUIRETLS=1",
+            "HOLDFOR=",
+            "HOLDFOR=1000000000",
+            "HOLDFOR=-1",
+            "HOLDFOR=+1",
+            "HOLDUNTIL=tomorrow",
+            "HOLDFOR=1 HOLDUNTIL=2021-02-23T05:06:07Z",
+            "AUTH",
+        ];
+        for text in bad {
+            assert_eq!(read(text), Err(SyntaxErrorKind::ParameterValue), "{text}");
+        }
     }
 
     #[test]

@@ -36,6 +36,12 @@ impl Reply {
         Self { code, status: None, lines }
     }
 
+    /// The reply in one line, for logs.
+    pub fn text(&self) -> String {
+        let status = self.status.map(|status| format!("{status} ")).unwrap_or_default();
+        format!("{:03} {status}{}", self.code, self.lines.join(" "))
+    }
+
     /// Appends the reply's lines.
     pub fn write(&self, output: &mut Vec<u8>) {
         // RFC 5321 §4.2.1: "-" after the code on every line but the last

@@ -48,6 +48,9 @@ pub fn config(database: &str) -> Config {
     config.imap.listen_tls = any();
     config.pop3.listen = any();
     config.pop3.listen_tls = any();
+    config.smtp.listen = any();
+    config.submission.listen = any();
+    config.submission.listen_tls = any();
     config.lmtp.listen = any();
     config.api.listen = vec![([127, 0, 0, 1], 0).into()];
     config.api.root_token = Some(ROOT_TOKEN.to_owned());
@@ -78,6 +81,14 @@ impl TestStore {
 
     pub fn pop3_address(&self) -> SocketAddr {
         self.running.addresses.pop3[0]
+    }
+
+    pub fn smtp_address(&self) -> SocketAddr {
+        self.running.addresses.smtp[0]
+    }
+
+    pub fn submission_address(&self) -> SocketAddr {
+        self.running.addresses.submission[0]
     }
 
     pub fn lmtp_address(&self) -> SocketAddr {

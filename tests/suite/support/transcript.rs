@@ -9,7 +9,8 @@
 //!   for any text. Lines `S~:` that follow each other may come in any order; `S+: text` passes over
 //!   lines until this one comes.
 //! - `! user berta` creates a user and binds `$berta` to its name; `$user` is there from the start,
-//!   `$password` is everybody's.
+//!   `$password` is everybody's. `$user64`, `$password64` and `$plain` are those in base64, the last
+//!   as SASL's PLAIN has them.
 //! - `! append INBOX (\Seen) subject` stores a small message of `$user`, `! store INBOX mime/x.eml`
 //!   a file of `tests/golden`.
 //! - `#` and empty lines are for the reader.
@@ -21,6 +22,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use base64::Engine as _;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -65,8 +67,16 @@ async fn play(store: &TestStore, text: &str, address: SocketAddr) -> Result<(), 
     }
     let user = unique("user").replace('_', "-");
     store.create_user(&user).await;
-    let mut words: Words =
-        [("user", user.as_str()), ("password", PASSWORD)].map(|(k, v)| (k.into(), v.into())).into();
+    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let mut words: Words = [
+        ("user", user.clone()),
+        ("password", PASSWORD.to_owned()),
+        ("user64", base64(&user)),
+        ("password64", base64(PASSWORD)),
+        ("plain", base64(&format!("\0{user}\0{PASSWORD}"))),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
     let mut connections: HashMap<String, BufReader<TcpStream>> = HashMap::new();
     let lines: Vec<&str> = text.lines().collect();
     let mut at = 0;
