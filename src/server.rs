@@ -120,7 +120,7 @@ impl Operations {
         let (uri, local) = match &config.storage.uri {
             Some(uri) => (uri.clone(), None),
             None => {
-                let local = LocalDatabase::start(&config.data_dir)
+                let local = LocalDatabase::start(&config.data_dir, config.storage.local_cache_mib)
                     .await
                     .context("the local database does not start")?;
                 (local.uri().to_owned(), Some(local))

@@ -41,11 +41,14 @@ pub struct StorageSettings {
     pub uri: Option<String>,
     /// Database name. Default `eider`.
     pub database: String,
+    /// MiB of memory for the cache of the local database; 64 to 65536, default 512. It takes up to
+    /// four times as much in all.
+    pub local_cache_mib: u32,
 }
 
 impl Default for StorageSettings {
     fn default() -> Self {
-        Self { uri: None, database: "eider".into() }
+        Self { uri: None, database: "eider".into(), local_cache_mib: 512 }
     }
 }
 
@@ -143,6 +146,9 @@ impl Config {
             || self.storage.database.contains(['/', '\\', '.', ' ', '"', '$'])
         {
             anyhow::bail!("storage.database: {:?} is no database name", self.storage.database);
+        }
+        if !(64..=65_536).contains(&self.storage.local_cache_mib) {
+            anyhow::bail!("storage.local_cache_mib: 64 to 65536");
         }
         self.log.validate().map_err(|error| anyhow::anyhow!("log.level: {error}"))?;
         self.imap.validate().map_err(|error| anyhow::anyhow!("imap.{error}"))?;

@@ -63,6 +63,21 @@ fn is_away(error: &mongodb::error::Error) -> bool {
     }
 }
 
+/// Whether a statement failed because the database has given up its transaction.
+///
+/// SecantusDB (0.5.3-beta.196), the local database, answers so when it rolls a transaction back to
+/// make room in its cache, without the label every MongoDB gives (NoSuchTransaction and kin are
+/// transient there).
+pub(super) fn is_given_up(error: &Error) -> bool {
+    let Error::Internal { source: Some(source), .. } = error else { return false };
+    source.downcast_ref::<mongodb::error::Error>().is_some_and(|error| match error.kind.as_ref() {
+        ErrorKind::Command(command) => {
+            command.code == 1 && command.message.contains("transaction already closed")
+        }
+        _ => false,
+    })
+}
+
 /// The driver's error inside an error, if it has one of these labels.
 pub(super) fn has_label(error: &Error, label: &str) -> bool {
     let Error::Unavailable { source: Some(source), .. } = error else { return false };

@@ -44,12 +44,13 @@ pub struct LocalDatabase {
 }
 
 impl LocalDatabase {
-    /// Starts the database of a data directory and waits until it answers.
+    /// Starts the database of a data directory, its cache of `cache_mib` MiB, and waits until it
+    /// answers.
     ///
     /// # Errors
     /// `Conflict` when another store uses the directory, `Unavailable` when there is no program or
     /// it does not start.
-    pub async fn start(data_dir: &Path) -> Result<Self> {
+    pub async fn start(data_dir: &Path, cache_mib: u32) -> Result<Self> {
         let data_dir = std::path::absolute(data_dir).map_err(io)?;
         std::fs::create_dir_all(&data_dir).map_err(io)?;
         // Messages are in it: for its owner only
@@ -59,7 +60,7 @@ impl LocalDatabase {
         let program = find_program(&data_dir).await?;
         stop_orphan(&data_dir).await?;
         let port = choose_port(&data_dir.join("database.port"))?;
-        let server = Server { data_dir, program, port };
+        let server = Server { data_dir, program, port, cache_mib };
         let mut child = server.spawn()?;
         if let Err(error) = server.wait_ready(&mut child).await {
             end(&mut child).await;
@@ -133,6 +134,7 @@ struct Server {
     data_dir: PathBuf,
     program: Program,
     port: u16,
+    cache_mib: u32,
 }
 
 impl Server {
@@ -144,7 +146,11 @@ impl Server {
         let log = OpenOptions::new().create(true).append(true).open(log_path).map_err(io)?;
         let errors = log.try_clone().map_err(io)?;
         let child = Command::new(self.program.path())
-            .args(self.program.arguments(&self.data_dir.join("database"), self.port))
+            .args(self.program.arguments(
+                &self.data_dir.join("database"),
+                self.port,
+                self.cache_mib,
+            ))
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -288,9 +294,9 @@ mod tests {
     #[tokio::test]
     async fn it_survives_kills_and_keeps_its_data_and_port() {
         let data_dir = temporary("local");
-        let local = LocalDatabase::start(&data_dir).await.unwrap();
+        let local = LocalDatabase::start(&data_dir, 64).await.unwrap();
         let uri = local.uri().to_owned();
-        assert!(matches!(LocalDatabase::start(&data_dir).await, Err(Error::Conflict { .. })));
+        assert!(matches!(LocalDatabase::start(&data_dir, 64).await, Err(Error::Conflict { .. })));
         let storage = Storage::connect(&uri, "eider").await.unwrap();
         storage.settings().insert_one(doc! { "_id": "kept" }).await.unwrap();
         let pid = || std::fs::read_to_string(data_dir.join("database.pid")).unwrap();
@@ -311,7 +317,7 @@ mod tests {
         let _ = timeout(Duration::from_secs(3), tasks.shutdown(Duration::ZERO)).await;
         drop(lock);
         assert!(Path::new(&format!("/proc/{orphan}")).exists());
-        let local = LocalDatabase::start(&data_dir).await.unwrap();
+        let local = LocalDatabase::start(&data_dir, 64).await.unwrap();
         assert_eq!(local.uri(), uri);
         assert!(!Path::new(&format!("/proc/{orphan}/cmdline")).exists() || pid() != orphan);
         storage.ping().await.unwrap();

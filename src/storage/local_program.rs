@@ -78,8 +78,10 @@ impl Program {
 
     /// Its command line. Everything acknowledged is on disk: `mongod` does that for `j: true`, the
     /// other for the flag.
-    pub(super) fn arguments(&self, database: &Path, port: u16) -> Vec<OsString> {
+    pub(super) fn arguments(&self, database: &Path, port: u16, cache_mib: u32) -> Vec<OsString> {
         let port = port.to_string();
+        let gigabytes = format!("{:.3}", f64::from(cache_mib) / 1024.0);
+        let megabytes = format!("{cache_mib}M");
         let words: &[&str] = match self {
             Self::Mongod => &[
                 "--bind_ip",
@@ -89,7 +91,7 @@ impl Program {
                 "--replSet",
                 "eider",
                 "--wiredTigerCacheSizeGB",
-                "0.25",
+                &gigabytes,
                 "--quiet",
                 "--dbpath",
             ],
@@ -100,7 +102,7 @@ impl Program {
                 &port,
                 "--sync-on-commit",
                 "--cache-size",
-                "256M",
+                &megabytes,
                 "--log-file-max",
                 "16MB",
                 "--log-level",

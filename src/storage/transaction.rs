@@ -14,7 +14,7 @@
 use crate::model::error::{Error, Result};
 use crate::storage::Storage;
 use crate::storage::client::durable;
-use crate::storage::error::{AWAY, has_label};
+use crate::storage::error::{AWAY, has_label, is_given_up};
 use mongodb::ClientSession;
 use mongodb::error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use mongodb::options::ReadConcern;
@@ -98,6 +98,8 @@ impl Attempts {
 
     /// Commits, or aborts after an error. `None`: to be tried again.
     pub async fn end<T>(&mut self, outcome: Result<T>) -> Option<Result<T>> {
+        // of a commit it would be doubtful
+        let mut was_given_up = false;
         let failure = match outcome {
             Ok(value) => match commit(&mut self.session).await {
                 Ok(()) => return Some(Ok(value)),
@@ -106,10 +108,11 @@ impl Attempts {
             Err(error) => {
                 // The server may have ended it already: nothing to add to the first error
                 let _ = self.session.abort_transaction().await;
+                was_given_up = is_given_up(&error);
                 error
             }
         };
-        if !has_label(&failure, TRANSIENT_TRANSACTION_ERROR) {
+        if !was_given_up && !has_label(&failure, TRANSIENT_TRANSACTION_ERROR) {
             return Some(Err(failure));
         }
         if self.made < ATTEMPTS_MAX && self.since.elapsed() < PATIENCE {

@@ -1,5 +1,5 @@
 //! IMAP clients that people use, driven as people do: neomutt, mutt, offlineimap, imapfilter,
-//! getmail, fetchmail, IMAPClient, Thunderbird; and eight random ones. What they did is
+//! getmail, fetchmail, IMAPClient, alpine, Thunderbird; and eight random ones. What they did is
 //! looked up on the server.
 
 use std::collections::BTreeMap;
@@ -218,6 +218,19 @@ async fn imapclient_walks_its_methods() {
     let arguments = [&script("imapclient_journey.py"), &port.to_string(), "anna", PASSWORD];
     let said = judge::run(&python, &arguments).await;
     assert!(said.contains("IMAPClient is done"), "{said}");
+    stop(store, &folder).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alpine_opens_saves_and_expunges() {
+    let (store, port, folder) = start("alpine").await;
+    let home = folder.to_string_lossy().into_owned();
+    let arguments = [&script("alpine.py"), &port.to_string(), "anna", PASSWORD, &home];
+    let said = judge::run("python3", &arguments).await;
+    assert!(said.contains("alpine is done"), "{said}");
+    assert_eq!(subjects(&messages(&store, "Saved").await), ["m1"]);
+    let inbox = messages(&store, "INBOX").await;
+    assert!(inbox.len() == 9 && !inbox.contains_key("m1"), "{inbox:?}");
     stop(store, &folder).await;
 }
 

@@ -21,6 +21,20 @@ async fn imaplib_walks_the_base_commands() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn imaplib_shares_a_mailbox_and_asks_for_quota_and_annotations() {
+    let store = TestStore::start().await;
+    for user in ["anna", "berta"] {
+        store.create_user(user).await;
+    }
+    let port = store.imap_address().port().to_string();
+    let script = script("imap_sharing.py");
+    let said =
+        judge::run("python3", &[&script, "127.0.0.1", &port, "anna", "berta", PASSWORD]).await;
+    assert!(said.contains(" passed, 0 failed"), "{said}");
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_section_of_the_corpus_is_judged() {
     let store = TestStore::start().await;
     store.create_user("anna").await;
