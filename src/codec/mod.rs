@@ -2,6 +2,7 @@
 
 pub mod collation;
 pub mod imap;
+pub mod milter;
 pub mod mime;
 pub mod pop3;
 pub mod sasl;

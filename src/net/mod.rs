@@ -5,5 +5,6 @@ pub mod dns;
 pub mod listener;
 pub mod network;
 pub mod proxy_protocol;
+pub mod service;
 pub mod stream;
 pub mod tls;

@@ -92,25 +92,29 @@ pub(super) async fn spf(
         Some(sender) => sender.to_string(),
         None => format!("postmaster@{helo}"),
     };
-    let check = async |parameters: SpfParameters<'_>, domain: &str| {
-        let asked = Box::pin(inner.authenticator.verify_spf(parameters));
-        let found = tokio::time::timeout(inner.deadline(), asked).await;
-        let late = |_| SpfOutput::new(domain.to_owned()).with_result(SpfResult::TempError);
-        found.unwrap_or_else(late)
-    };
     let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
     // RFC 7208 §2.3: only a name that can have records
     let has_name = helo.contains('.') && !helo.starts_with('[');
     let (helo, mail) = tokio::join!(
         async {
             match has_name {
-                true => Some(check(SpfParameters::verify_ehlo(peer, helo, host), helo).await),
+                true => {
+                    let asked = SpfParameters::verify_ehlo(peer, helo, host);
+                    Some(check_host(inner, asked, helo).await)
+                }
                 false => None,
             }
         },
-        check(SpfParameters::verify_mail_from(peer, helo, host, &sender), domain),
+        check_host(inner, SpfParameters::verify_mail_from(peer, helo, host, &sender), domain),
     );
     Spf { helo, mail }
+}
+
+async fn check_host(inner: &Inner, asked: SpfParameters<'_>, domain: &str) -> SpfOutput {
+    let asked = Box::pin(inner.authenticator.verify_spf(asked));
+    let found = tokio::time::timeout(inner.deadline(), asked).await;
+    let late = |_| SpfOutput::new(domain.to_owned()).with_result(SpfResult::TempError);
+    found.unwrap_or_else(late)
 }
 
 /// Verifies the message and writes the field.

@@ -4,62 +4,43 @@
 //! fields that a spam filter of ours would write (`X-Spam…`, `X-Rspamd…`, `X-Eider-Spam`): delivery
 //! believes them. Everything else stays as it is, octet for octet.
 
+use crate::codec::mime::header::{Field, fields};
 use bytes::{Bytes, BytesMut};
 
 /// Fields of this message's header that are ours to write are removed; the same octets if there are
 /// none.
 pub fn without_forgeries(content: &Bytes, authserv_id: &str) -> Bytes {
-    without_fields(content, |name, value| is_forgery(name, value, authserv_id))
+    edited(content, |name, field| is_forgery(name, field.value, authserv_id).then(Vec::new))
 }
 
-/// The message without the header fields that a rule names by their lowercase name and raw value.
-pub fn without_fields(content: &Bytes, is_unwanted: impl Fn(&str, &[u8]) -> bool) -> Bytes {
-    let mut kept: Option<BytesMut> = None;
-    // What lies before is in `kept`, if anything was removed
-    let mut start = 0;
-    let mut at = 0;
-    while let Some(end) = field_end(content, at) {
-        let field = content.get(at..end).unwrap_or_default();
-        if let Some((name, value)) = split(field)
-            && is_unwanted(&name, value)
-        {
-            let kept = kept.get_or_insert_default();
-            kept.extend_from_slice(content.get(start..at).unwrap_or_default());
+/// The message with some header fields replaced: `edit` gets each with its lowercase name, and
+/// returns what takes its place with its line end, nothing to remove it, `None` to keep it.
+pub(super) fn edited(
+    content: &Bytes,
+    mut edit: impl FnMut(&str, &Field<'_>) -> Option<Vec<u8>>,
+) -> Bytes {
+    let mut changed: Option<BytesMut> = None;
+    // What lies before is in `changed`, if anything was changed
+    let mut start = 0_usize;
+    let mut at = 0_usize;
+    for field in fields(content) {
+        let end = at.saturating_add(field.raw.len());
+        let name = String::from_utf8_lossy(field.name).trim_end().to_ascii_lowercase();
+        if let Some(new) = edit(&name, &field) {
+            let changed = changed.get_or_insert_default();
+            changed.extend_from_slice(content.get(start..at).unwrap_or_default());
+            changed.extend_from_slice(&new);
             start = end;
         }
         at = end;
     }
-    match kept {
+    match changed {
         None => content.clone(),
-        Some(mut kept) => {
-            kept.extend_from_slice(content.get(start..).unwrap_or_default());
-            kept.freeze()
+        Some(mut changed) => {
+            changed.extend_from_slice(content.get(start..).unwrap_or_default());
+            changed.freeze()
         }
     }
-}
-
-/// Where the field that begins at `at` ends, folded lines included; `None` at the end of the header.
-fn field_end(content: &[u8], at: usize) -> Option<usize> {
-    let mut end = line_end(content, at)?;
-    if matches!(content.get(at..end)?, b"\r\n" | b"\n") {
-        return None;
-    }
-    while content.get(end).is_some_and(|octet| matches!(octet, b' ' | b'\t')) {
-        end = line_end(content, end)?;
-    }
-    Some(end)
-}
-
-fn line_end(content: &[u8], at: usize) -> Option<usize> {
-    let rest = content.get(at..).filter(|rest| !rest.is_empty())?;
-    Some(memchr::memchr(b'\n', rest).map_or(content.len(), |offset| at + offset + 1))
-}
-
-fn split(field: &[u8]) -> Option<(String, &[u8])> {
-    let colon = memchr::memchr(b':', field)?;
-    let (name, value) = field.split_at_checked(colon)?;
-    let name = String::from_utf8_lossy(name).trim_end().to_ascii_lowercase();
-    Some((name, value.get(1..).unwrap_or_default()))
 }
 
 fn is_forgery(name: &str, value: &[u8], authserv_id: &str) -> bool {

@@ -8,16 +8,24 @@
 //!
 //! - [`settings`]: what is checked. [`verdict`]: what comes of it.
 //! - [`crowd`]: connections of one address and network on this node.
+//! - [`rates`]: what an address may do in an hour, shared by all nodes.
 //! - [`origin`]: PTR, HELO and the sender's domain. [`lists`]: DNS lists. [`greylist`]: greylisting.
+//! - [`filters`]: Rspamd ([`rspamd`]), ClamAV ([`clamav`]) and milters ([`milter`], [`milters`]).
 //! - [`authenticate`]: SPF, DKIM, DMARC, ARC → Authentication-Results. [`header`]: what strangers
 //!   must not say in our name.
 
-pub mod authenticate;
+mod authenticate;
+mod clamav;
 mod crowd;
+mod filters;
 mod greylist;
-pub mod header;
+mod header;
 mod lists;
+mod milter;
+mod milters;
 mod origin;
+mod rates;
+mod rspamd;
 pub mod settings;
 pub mod verdict;
 pub mod visit;
@@ -49,6 +57,8 @@ struct Inner {
     /// Our name, also the authserv-id (RFC 8601 §2.5).
     hostname: String,
     crowd: Arc<Crowd>,
+    /// For Rspamd.
+    http: Option<reqwest::Client>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -72,8 +82,18 @@ impl Screening {
     ) -> Self {
         let authenticator = resolver.authenticator();
         let crowd = Arc::default();
-        let inner =
-            Inner { settings, storage, resolver, authenticator, clock, trace, hostname, crowd };
+        let http = (!settings.rspamd.url.is_empty()).then(rspamd::client);
+        let inner = Inner {
+            settings,
+            storage,
+            resolver,
+            authenticator,
+            clock,
+            trace,
+            hostname,
+            crowd,
+            http: http.flatten(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -81,4 +101,8 @@ impl Screening {
     pub fn visit(&self, peer: IpAddr, local: Option<SocketAddr>) -> Visit {
         Visit::new(Arc::clone(&self.inner), peer, local)
     }
+}
+
+fn count(check: &'static str, result: &'static str) {
+    metrics::counter!("eider_checks_total", "check" => check, "result" => result).increment(1);
 }

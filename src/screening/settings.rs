@@ -1,6 +1,7 @@
 //! Settings of the checks, `[screening]`.
 
 use crate::net::network::Network;
+use crate::net::service::is_address;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -73,6 +74,82 @@ pub struct Settings {
     pub lists_mark_at: i32,
     /// Greylisting.
     pub greylist: GreylistSettings,
+    /// Rspamd.
+    pub rspamd: RspamdSettings,
+    /// ClamAV.
+    pub clamav: ClamavSettings,
+    /// Milters, asked in this order. Default: none.
+    pub milters: Vec<MilterSettings>,
+}
+
+/// What happens to mail while a filter is away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Away {
+    /// It goes on unfiltered.
+    Pass,
+    /// It is put off with 451.
+    Tempfail,
+}
+
+/// `[screening.rspamd]`
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RspamdSettings {
+    /// Its address, `http://127.0.0.1:11333`. Default: empty, it is not asked.
+    pub url: String,
+    /// Milliseconds for an answer; 100 to 300000, default 20000.
+    pub timeout_ms: u64,
+    /// `pass` or `tempfail`. Default `pass`.
+    pub away: Away,
+    /// What it rejects is refused; else delivered as spam. Default true.
+    pub reject: bool,
+}
+
+impl Default for RspamdSettings {
+    fn default() -> Self {
+        Self { url: String::new(), timeout_ms: 20_000, away: Away::Pass, reject: true }
+    }
+}
+
+/// `[screening.clamav]`
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClamavSettings {
+    /// clamd's address, `127.0.0.1:3310` or a socket's path. Default: empty, it is not asked.
+    pub address: String,
+    /// Milliseconds for an answer; 100 to 300000, default 60000.
+    pub timeout_ms: u64,
+    /// `pass` or `tempfail`. Default `tempfail`.
+    pub away: Away,
+}
+
+impl Default for ClamavSettings {
+    fn default() -> Self {
+        Self { address: String::new(), timeout_ms: 60_000, away: Away::Tempfail }
+    }
+}
+
+/// `[[screening.milters]]`
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MilterSettings {
+    /// `127.0.0.1:8891`, or a socket's path.
+    pub address: String,
+    /// Milliseconds for each answer; 100 to 300000, default 30000.
+    #[serde(default = "half_a_minute")]
+    pub timeout_ms: u64,
+    /// `pass` or `tempfail`. Default `tempfail`.
+    #[serde(default = "tempfail")]
+    pub away: Away,
+}
+
+const fn half_a_minute() -> u64 {
+    30_000
+}
+
+const fn tempfail() -> Away {
+    Away::Tempfail
 }
 
 /// `[[screening.lists]]`
@@ -104,6 +181,8 @@ fn usual_replies() -> Vec<Network> {
 pub struct GreylistSettings {
     /// Whether it is done. Default false.
     pub enabled: bool,
+    /// Only whom Rspamd would greylist is put off, when his message is there. Default false.
+    pub suspects: bool,
     /// Seconds before which a retry is put off again; 1 to 86400, default 300.
     pub wait_s: u64,
     /// Seconds after which a retry counts as a first attempt; more than `wait_s`, at most 604800,
@@ -116,7 +195,13 @@ pub struct GreylistSettings {
 
 impl Default for GreylistSettings {
     fn default() -> Self {
-        Self { enabled: false, wait_s: 300, window_s: 172_800, lifetime_s: 3_110_400 }
+        Self {
+            enabled: false,
+            suspects: false,
+            wait_s: 300,
+            window_s: 172_800,
+            lifetime_s: 3_110_400,
+        }
     }
 }
 
@@ -146,12 +231,17 @@ impl Default for Settings {
             lists_refuse_at: 10,
             lists_mark_at: 5,
             greylist: GreylistSettings::default(),
+            rspamd: RspamdSettings::default(),
+            clamav: ClamavSettings::default(),
+            milters: Vec::new(),
         }
     }
 }
 
 /// Zones asked about one client.
 const LISTS_MAX: usize = 50;
+/// Milters asked about one client.
+const MILTERS_MAX: usize = 10;
 
 impl Settings {
     /// Checks the ranges.
@@ -160,6 +250,12 @@ impl Settings {
     /// The key and what it may be.
     pub fn validate(&self) -> Result<(), String> {
         let grey = &self.greylist;
+        let timeout_is_good = |timeout_ms: u64| (100..=300_000).contains(&timeout_ms);
+        let milter_is_good = |milter: &MilterSettings| {
+            is_address(&milter.address) && timeout_is_good(milter.timeout_ms)
+        };
+        let url = &self.rspamd.url;
+        let clamd = &self.clamav.address;
         let weights_are_good = self.lists.iter().all(|list| (-1000..=1000).contains(&list.weight));
         let checks = [
             ((100..=60_000).contains(&self.deadline_ms), "deadline_ms: 100 to 60000"),
@@ -181,6 +277,18 @@ impl Settings {
             (
                 grey.window_s > grey.wait_s && grey.window_s <= 604_800,
                 "greylist.window_s: more than wait_s, at most 604800",
+            ),
+            (
+                url.is_empty() || url.starts_with("http://") || url.starts_with("https://"),
+                "rspamd.url: http://HOST:PORT",
+            ),
+            (timeout_is_good(self.rspamd.timeout_ms), "rspamd.timeout_ms: 100 to 300000"),
+            (clamd.is_empty() || is_address(clamd), "clamav.address: HOST:PORT or /PATH"),
+            (timeout_is_good(self.clamav.timeout_ms), "clamav.timeout_ms: 100 to 300000"),
+            (self.milters.len() <= MILTERS_MAX, "milters: at most 10"),
+            (
+                self.milters.iter().all(milter_is_good),
+                "milters: address HOST:PORT or /PATH, timeout_ms 100 to 300000",
             ),
             (
                 (3600..=31_536_000).contains(&grey.lifetime_s),

@@ -2,26 +2,27 @@
 //! recipients, brings a message.
 
 use super::authenticate::{self, Facts, Spf, Wish};
-use super::crowd::{Place, network_of};
+use super::crowd::Place;
+use super::milter::Said;
+use super::milters::Milters;
 use super::origin::{Reachability, helo_fault, reachability};
+use super::rspamd::Envelope;
 use super::settings::{Rule, Settings};
 use super::verdict::{MARKED, Refusal, Verdict};
-use super::{Inner, greylist, header, lists};
+use super::{Inner, count, filters, greylist, header, lists, rates};
 use crate::model::address::EmailAddress;
-use crate::model::error::Error;
 use crate::model::profile::DomainAction;
 use crate::model::queue::TraceId;
 use crate::model::trace::{Detail, Event, Happening};
 use crate::model::user::User;
 use crate::net::network::any_contains;
-use crate::storage::{domain_access, rate_limits};
+use crate::storage::domain_access;
 use bytes::Bytes;
 use mail_auth::{IprevOutput, IprevResult, SpfResult};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-const HOUR_MS: i64 = 3_600_000;
 /// Longest delay of one reply.
 const TARPIT_MAX: Duration = Duration::from_secs(30);
 
@@ -61,6 +62,9 @@ pub struct Visit {
     iprev: Option<IprevOutput>,
     spf: Option<Spf>,
     unknown: u32,
+    milters: Milters,
+    /// Recipients that were accepted.
+    recipients: Vec<EmailAddress>,
 }
 
 const CONNECTION: usize = 0;
@@ -84,6 +88,8 @@ impl Visit {
             iprev: None,
             spf: None,
             unknown: 0,
+            milters: Milters::default(),
+            recipients: Vec::new(),
         }
     }
 
@@ -110,7 +116,7 @@ impl Visit {
             count("connections", "refuse");
             return Refusal::go_away((4, 7, 0), "too many connections from you").into();
         }
-        if let Some(refusal) = self.harvester().await {
+        if let Some(refusal) = rates::harvester(&inner, self.peer).await {
             return refusal.into();
         }
         let reverse = async {
@@ -137,11 +143,24 @@ impl Visit {
         };
         let text = format!("{} is listed by {}", self.peer, listing.zones.join(", "));
         self.note(CONNECTION, "dnsbl", rule, Refusal::new(554, (5, 7, 1), text));
+        let (milters, away) = Milters::open(&settings.milters).await;
+        self.milters = milters;
+        let host = self.hostname().unwrap_or_else(|| format!("[{}]", self.peer));
+        let peer = self.peer;
+        let refused = self.milters.hear(Said::Connected { host: &host, peer }).await;
+        self.object(CONNECTION, away.or(refused));
         Verdict::Pass
     }
 
+    /// The client's name, if it leads back to him.
+    fn hostname(&self) -> Option<String> {
+        let iprev = self.iprev.as_ref().filter(|iprev| *iprev.result() == IprevResult::Pass)?;
+        let name = iprev.ptr.as_ref()?.first()?;
+        Some(name.trim_end_matches('.').to_owned())
+    }
+
     /// The client has greeted. Also after STARTTLS, when he greets again.
-    pub fn greeted(&mut self, helo: &str) -> Verdict {
+    pub async fn greeted(&mut self, helo: &str) -> Verdict {
         helo.clone_into(&mut self.helo);
         self.spf = None;
         self.clear(GREETING);
@@ -155,6 +174,8 @@ impl Visit {
                 Refusal::new(550, (5, 7, 1), format!("bad name in your greeting: {fault}"));
             self.note(GREETING, "helo", rule, refusal);
         }
+        let refused = self.milters.hear(Said::Greeted(helo)).await;
+        self.object(GREETING, refused);
         Verdict::Pass
     }
 
@@ -164,10 +185,11 @@ impl Visit {
         self.spf = None;
         self.sender = sender.cloned();
         self.trace = Some(trace);
+        self.recipients.clear();
         if !self.is_checked {
             return Verdict::Pass;
         }
-        if let Some(refusal) = self.too_many_messages().await {
+        if let Some(refusal) = rates::too_many_messages(&self.inner, self.peer).await {
             return refusal.into();
         }
         let inner = Arc::clone(&self.inner);
@@ -191,6 +213,9 @@ impl Visit {
             self.note(TRANSACTION, "spf", settings.spf, Refusal::new(550, (5, 7, 23), text));
         }
         self.spf = spf;
+        let path = sender.map(ToString::to_string).unwrap_or_default();
+        let refused = self.milters.hear(Said::Sender { path: &path, id: &trace.to_string() }).await;
+        self.object(TRANSACTION, refused);
         let refusal = match domain {
             Reachability::Reachable => return Verdict::Pass,
             // RFC 7505 §4.2
@@ -207,17 +232,33 @@ impl Visit {
 
     /// RCPT with a recipient who exists; `user` is his owner if he is a user.
     pub async fn recipient(&mut self, recipient: &EmailAddress, user: Option<&User>) -> Verdict {
-        if !self.is_checked || self.is_exempt(recipient, user) {
+        if !self.is_checked {
             return Verdict::Pass;
         }
-        match self.judge(recipient, user).await {
+        let said = recipient.to_string();
+        let refused = self.milters.hear(Said::Recipient(&said)).await;
+        let refused = match refused.map(|refusal| ("milter", refusal)) {
+            None if !self.is_exempt(recipient, user) => self.judge(recipient, user).await,
+            refused => refused,
+        };
+        match refused {
             Some((check, refusal)) => {
                 count(check, "refuse");
                 self.tell(check, "refuse", Some(recipient));
                 refusal.into()
             }
-            None => Verdict::Pass,
+            None => {
+                self.recipients.push(recipient.clone());
+                Verdict::Pass
+            }
         }
+    }
+
+    /// RSET, or another end of a transaction without a message.
+    pub async fn reset(&mut self) {
+        self.clear(TRANSACTION);
+        self.recipients.clear();
+        self.milters.abort().await;
     }
 
     async fn judge(
@@ -290,12 +331,7 @@ impl Visit {
         self.unknown = self.unknown.saturating_add(1);
         let inner = Arc::clone(&self.inner);
         let settings = &inner.settings;
-        if settings.unknown_per_address_max > 0 {
-            let (key, now) = (harvest_key(self.peer), inner.clock.now_ms());
-            if let Err(error) = rate_limits::count(&inner.storage, &key, now, HOUR_MS).await {
-                tracing::warn!(%error, "an unknown recipient is not counted");
-            }
-        }
+        rates::count_unknown(&inner, self.peer).await;
         if settings.unknown_recipients_max > 0 && self.unknown >= settings.unknown_recipients_max {
             count("harvest", "refuse");
             return Refusal::go_away((4, 7, 0), "too many unknown recipients").into();
@@ -313,7 +349,7 @@ impl Visit {
         if !self.is_checked {
             return Screened { verdict: Verdict::Pass, is_discarded: false, lines, content };
         }
-        let mut verdict = Verdict::Pass;
+        let mut refusal = None;
         if inner.settings.authenticate {
             let facts = self.facts().await;
             let done = authenticate::message(&inner, facts, content.clone()).await;
@@ -322,15 +358,43 @@ impl Visit {
                 self.tell(check, result, None);
             }
             lines.extend_from_slice(done.line.as_bytes());
-            if let Some(refusal) = self.obey(done.wish, &done.from_domain) {
-                verdict = refusal.into();
+            refusal = self.obey(done.wish, &done.from_domain);
+        }
+        let mut content = header::without_forgeries(&content, &inner.hostname.to_lowercase());
+        if refusal.is_none() {
+            let (envelope, recipients) = (self.envelope(), &self.recipients);
+            let scanned = filters::scan(&inner, &envelope, recipients, &content).await;
+            for (check, result) in &scanned.results {
+                self.tell(check, result, None);
+            }
+            lines.extend(scanned.lines);
+            refusal = scanned.refusal;
+        }
+        if refusal.is_none() {
+            let filtered = self.milters.message(content).await;
+            lines.extend(filtered.lines);
+            (content, refusal) = (filtered.content, filtered.refusal);
+            if filtered.is_quarantined {
+                let held = Refusal::new(550, (5, 7, 1), "held back by a filter");
+                self.note(TRANSACTION, "milter", Rule::Mark, held);
             }
         }
         if self.findings.iter().flatten().any(|finding| finding.rule != Rule::Off) {
             lines.extend_from_slice(format!("X-Eider-Spam: {MARKED}\r\n").as_bytes());
         }
-        let content = header::without_forgeries(&content, &inner.hostname.to_lowercase());
-        Screened { verdict, is_discarded: false, lines, content }
+        let verdict = refusal.map_or(Verdict::Pass, Verdict::Refuse);
+        Screened { verdict, is_discarded: self.milters.is_discarded, lines, content }
+    }
+
+    fn envelope(&self) -> Envelope {
+        Envelope {
+            peer: self.peer,
+            hostname: self.hostname(),
+            helo: self.helo.clone(),
+            sender: self.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
+            recipients: self.recipients.iter().map(ToString::to_string).collect(),
+            id: self.trace.map(|trace| trace.to_string()).unwrap_or_default(),
+        }
     }
 
     /// What follows from DMARC (RFC 7489 §6.6.2): a refusal, or a mark.
@@ -376,44 +440,6 @@ impl Visit {
         Facts { peer: self.peer, helo, sender, iprev, spf }
     }
 
-    async fn harvester(&self) -> Option<Refusal> {
-        let max = self.settings().unknown_per_address_max;
-        if max == 0 {
-            return None;
-        }
-        let key = harvest_key(self.peer);
-        let found = rate_limits::find(&self.inner.storage, &key, self.inner.clock.now_ms()).await;
-        let is_one = found.is_ok_and(|found| found.is_some_and(|counted| counted.count >= max));
-        is_one.then(|| {
-            count("harvest", "refuse");
-            Refusal::go_away((4, 7, 0), "too many unknown recipients")
-        })
-    }
-
-    /// Counts a message of the client's address and network.
-    async fn too_many_messages(&self) -> Option<Refusal> {
-        let settings = self.settings();
-        let network = network_of(self.peer);
-        let limits = [
-            (format!("smtp:a:{}", self.peer), settings.messages_per_address_max),
-            (format!("smtp:n:{network}"), settings.messages_per_network_max),
-        ];
-        for (key, max) in limits.into_iter().filter(|(_, max)| *max > 0) {
-            let (storage, now) = (&self.inner.storage, self.inner.clock.now_ms());
-            match rate_limits::count_below(storage, &key, 1, max, now, HOUR_MS).await {
-                Ok(()) => {}
-                Err(Error::Throttled { retry_after_s }) => {
-                    count("rate", "refuse");
-                    let text =
-                        format!("too many messages from you, try again in {retry_after_s} s");
-                    return Some(Refusal::new(451, (4, 7, 1), text));
-                }
-                Err(error) => tracing::warn!(%error, "a message is not counted"),
-            }
-        }
-        None
-    }
-
     fn clear(&mut self, stage: usize) {
         if let Some(findings) = self.findings.get_mut(stage) {
             findings.clear();
@@ -430,6 +456,13 @@ impl Visit {
         }
     }
 
+    /// A milter objects: that is a refusal at RCPT.
+    fn object(&mut self, stage: usize, refusal: Option<Refusal>) {
+        if let Some(refusal) = refusal {
+            self.note(stage, "milter", Rule::Refuse, refusal);
+        }
+    }
+
     /// Tells the trace.
     fn tell(&self, check: &str, result: &str, recipient: Option<&EmailAddress>) {
         let Some(trace) = self.trace else { return };
@@ -443,10 +476,27 @@ impl Visit {
     }
 }
 
-fn harvest_key(peer: IpAddr) -> String {
-    format!("smtp:u:{peer}")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn count(check: &'static str, result: &'static str) {
-    metrics::counter!("eider_checks_total", "check" => check, "result" => result).increment(1);
+    #[test]
+    fn the_session_of_a_visit_may_move_between_threads() {
+        fn moves<T: Send>(_session: impl FnOnce(Visit) -> T) {}
+        moves(|mut visit| async move {
+            let id = crate::model::id::ObjectId::from_octets([1; 12]);
+            visit.connected().await;
+            visit.greeted("h.example").await;
+            visit.sender(None, id).await;
+            visit.unknown_recipient().await;
+            visit.reset().await;
+            visit.message(Bytes::new()).await;
+        });
+        moves(|mut visit| async move {
+            let anna = EmailAddress::new("anna@here.example").ok();
+            if let Some(anna) = anna {
+                visit.recipient(&anna, None).await;
+            }
+        });
+    }
 }

@@ -17,6 +17,7 @@ mod corpus;
 mod dns;
 mod encryption;
 mod faults;
+mod filters;
 mod hooks;
 mod imap;
 mod imap_clients;

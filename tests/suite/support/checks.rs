@@ -78,7 +78,7 @@ impl Checks {
     ) -> (Verdict, Visit) {
         let mut visit = self.visit(peer);
         assert_eq!(visit.connected().await, Verdict::Pass);
-        assert_eq!(visit.greeted(helo), Verdict::Pass);
+        assert_eq!(visit.greeted(helo).await, Verdict::Pass);
         let sender = (!sender.is_empty()).then(|| address(sender));
         let trace = ObjectId::from_octets([1; 12]);
         assert_eq!(visit.sender(sender.as_ref(), trace).await, Verdict::Pass);

@@ -5,6 +5,7 @@ pub mod checks;
 pub mod corpus;
 pub mod database;
 pub mod dns;
+pub mod filters;
 pub mod imap;
 pub mod judge;
 pub mod lmtp;
