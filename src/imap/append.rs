@@ -33,6 +33,7 @@ impl Session {
     /// APPEND: OK is a promise that the messages are stored, all of them; NO that none is.
     pub async fn append(&mut self, append: Append) -> Outcome {
         let reached = self.find_target(&append.mailbox).await?;
+        self.refuse_beyond_limit(append.messages.len() as u64)?;
         let (plans, contents): (Vec<_>, Vec<_>) =
             append.messages.into_iter().map(|one| ((one.flags, one.date), one.data)).unzip();
         let (contents, _share) = self.assemble(contents).await?;

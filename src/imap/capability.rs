@@ -50,6 +50,10 @@ pub fn capabilities(session: &Session) -> String {
     if session.context.settings.gmail_extension {
         names.push_str(" X-GM-EXT-1");
     }
+    match session.context.settings.message_limit {
+        0 => {}
+        limit => names.push_str(&format!(" MESSAGELIMIT={limit}")),
+    }
     names.push_str(&format!(" APPENDLIMIT={}", session.context.settings.message_octets_max));
     names
 }

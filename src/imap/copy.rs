@@ -19,6 +19,7 @@ impl Session {
         let opened = self.opened_with(Rights::READ)?;
         let (source, uids) = ((opened.owner, opened.id), self.resolve(set, uid)?);
         self.refuse_expunged(uid, &uids).await?;
+        self.refuse_beyond_limit(uids.len())?;
         if uids.is_empty() {
             return Ok(Reply::ok("Nothing to copy"));
         }
@@ -47,6 +48,7 @@ impl Session {
         let opened = self.opened_with(MOVING)?;
         let (source, uids) = ((opened.owner, opened.id), self.resolve(set, uid)?);
         self.refuse_expunged(uid, &uids).await?;
+        let (uids, limit) = self.within_limit(uids);
         if uids.is_empty() {
             return Ok(Reply::ok("Nothing to move"));
         }
@@ -58,7 +60,7 @@ impl Session {
         if let Some(code) = copy_uid(&moved) {
             self.untagged_ok(Some(&code), "Moved");
         }
-        Ok(Reply::ok("Done"))
+        Ok(Reply { code: limit, ..Reply::ok("Done") })
     }
 }
 

@@ -12,9 +12,13 @@ impl Session {
         let opened = self.opened_with(Rights::READ.with(Rights::EXPUNGE))?;
         let (user, mailbox) = (opened.owner, opened.id);
         let uids = set.map(|set| self.resolve(set, true)).transpose()?;
+        let (uids, limit) = match uids.map(|uids| self.within_limit(uids)) {
+            Some((uids, limit)) => (Some(uids), limit),
+            None => (None, None),
+        };
         if uids.as_ref().is_none_or(|uids| !uids.is_empty()) {
             self.context.mailstore.expunge_deleted(user, mailbox, uids.as_ref()).await?;
         }
-        Ok(Reply::ok("Expunged"))
+        Ok(Reply { code: limit, ..Reply::ok("Expunged") })
     }
 }

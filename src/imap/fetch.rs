@@ -123,6 +123,7 @@ impl Session {
             let count = usize::try_from(uids.len()).unwrap_or(usize::MAX);
             uids = UidSet::from_ranges(Found::Set(&uids).runs(window.of(count)));
         }
+        let (uids, limit) = self.within_limit(uids);
         if plan.is_in_view {
             self.fetch_from_view(&plan, &uids).await?;
         } else if plan.is_first_sync {
@@ -136,7 +137,7 @@ impl Session {
         if some_gone {
             return Err(expunge_issued().into());
         }
-        Ok(Reply::ok("Fetched"))
+        Ok(Reply { code: limit, ..Reply::ok("Fetched") })
     }
 
     async fn fetch_from_view(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<()> {

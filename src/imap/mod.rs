@@ -21,6 +21,7 @@ mod list;
 mod literals;
 mod login;
 mod mailbox;
+mod message_limit;
 mod message_set;
 mod metadata;
 mod names;

@@ -29,6 +29,8 @@ pub struct Settings {
     /// Whether `X-GM-EXT-1` is told to clients: some behave as with Gmail then, which has one
     /// mailbox of all messages. The commands work without it. Default false.
     pub gmail_extension: bool,
+    /// Messages that one command does at most, told as MESSAGELIMIT (RFC 9738); 0: all. Default 0.
+    pub message_limit: u32,
     /// Seconds a client has to log in, 1 and up. Default 60.
     pub login_timeout_s: u64,
     /// Seconds a logged-in client may be silent; RFC 9051 §5.4 asks for 1800 at least. Default
@@ -51,6 +53,7 @@ impl Default for Settings {
             proxy_from: Vec::new(),
             submission_users: Vec::new(),
             gmail_extension: false,
+            message_limit: 0,
             login_timeout_s: 60,
             idle_timeout_s: 1800,
             idle_heartbeat_s: 120,

@@ -25,7 +25,7 @@ impl Session {
         let permitted = permitted_flags(opened.rights);
         let permit = |change: &FlagChange| change.within(permitted).ok_or_else(no_permission);
         let change = permit(&store.change)?;
-        let uids = self.resolve(&store.set, store.uid)?;
+        let (uids, limit) = self.within_limit(self.resolve(&store.set, store.uid)?);
         // RFC 7162 §3.1: UNCHANGEDSINCE enables CONDSTORE
         self.enabled.condstore |= store.unchanged_since.is_some();
         let expunges = if store.uid { Expunges::Allowed } else { Expunges::Held };
@@ -69,12 +69,15 @@ impl Session {
             } else {
                 self.opened()?.selected.numbers_of(&stored.modified)
             };
+            if let Some(limit) = limit {
+                self.untagged_ok(Some(&limit), "Not all");
+            }
             return Ok(Reply::ok("Conditional").with(ResponseCode::Modified(modified)));
         }
         if some_gone {
             return Err(expunge_issued().into());
         }
-        Ok(Reply::ok("Stored"))
+        Ok(Reply { code: limit, ..Reply::ok("Stored") })
     }
 
     /// FETCH responses for the messages of a STORE, also for those it left as they were.

@@ -100,6 +100,8 @@ pub enum ResponseCode {
     InProgress(String, Option<u64>, Option<u64>),
     /// `UIDREQUIRED` (RFC 9586 §3.1)
     UidRequired,
+    /// `MESSAGELIMIT n [uid]` (RFC 9738 §3.1): the limit and the lowest UID that was done.
+    MessageLimit(u32, Option<Uid>),
     /// `USEATTR` (RFC 6154 §3)
     UseAttr,
     /// `BADURL` (RFC 4469 §4): the URL as the client wrote it.
@@ -126,6 +128,13 @@ impl Writer<'_> {
             Code::UidNext(uid) => self.raw(b"UIDNEXT ").number(u64::from(*uid)),
             Code::UidValidity(validity) => self.raw(b"UIDVALIDITY ").number(u64::from(*validity)),
             Code::Unseen(seq) => self.raw(b"UNSEEN ").number(u64::from(*seq)),
+            Code::MessageLimit(limit, lowest) => {
+                self.raw(b"MESSAGELIMIT ").number(u64::from(*limit));
+                match lowest {
+                    Some(lowest) => self.raw(b" ").number(u64::from(*lowest)),
+                    None => self,
+                }
+            }
             Code::AppendUid(validity, uids) => {
                 self.raw(b"APPENDUID ").number(u64::from(*validity)).raw(b" ").number_set(uids)
             }
@@ -213,6 +222,7 @@ impl ResponseCode {
             Self::CompressionActive => "COMPRESSIONACTIVE",
             Self::InProgress(..) => "INPROGRESS",
             Self::UidRequired => "UIDREQUIRED",
+            Self::MessageLimit(..) => "MESSAGELIMIT",
             Self::UseAttr => "USEATTR",
             Self::BadUrl(_) => "BADURL",
             Self::UrlMech => "URLMECH INTERNAL",

@@ -11,6 +11,7 @@ use super::sequence_set::{self, SequenceSet};
 use super::sort::{self, Criterion, SortKey};
 use crate::model::flag::Flag;
 use crate::model::limits::IMAP_NESTING_MAX;
+use crate::model::uid::Uid;
 use encoding_rs::Encoding;
 
 /// SEARCH, SORT, and their UID forms; ESEARCH.
@@ -43,6 +44,10 @@ pub enum SearchKey {
     Sequence(SequenceSet),
     /// `UID`
     Uid(SequenceSet),
+    /// `UIDAFTER`: a higher UID (RFC 9738 §3.4).
+    UidAfter(Uid),
+    /// `UIDBEFORE`: a lower UID.
+    UidBefore(Uid),
     /// `SEEN`, `UNSEEN`, …: the flag is set or not.
     Flag(Flag, bool),
     /// `KEYWORD`, `UNKEYWORD`: the keyword is set or not.
@@ -325,6 +330,8 @@ impl KeyReader<'_, '_> {
             "EMAILID" | "THREADID" => self.object_id(word)?,
             "MODSEQ" => self.mod_seq()?,
             word if word.starts_with("X-GM-") => self.gmail_key(word)?,
+            "UIDAFTER" => SearchKey::UidAfter(self.unique_id()?),
+            "UIDBEFORE" => SearchKey::UidBefore(self.unique_id()?),
             "UID" => {
                 self.lexer.space()?;
                 SearchKey::Uid(sequence_set::read(self.lexer)?)
@@ -401,6 +408,12 @@ impl KeyReader<'_, '_> {
             }
             _ => Err(ErrorKind::Syntax("a search key")),
         }
+    }
+
+    /// `uniqueid = nz-number`
+    fn unique_id(&mut self) -> Parse<Uid> {
+        self.lexer.space()?;
+        self.lexer.nz_number()
     }
 
     /// `search-modsequence = "MODSEQ" [search-modseq-ext] SP mod-sequence-valzer`, where

@@ -4,6 +4,7 @@
 use super::key::{Asked, Key};
 use super::scan::{Matches, Scan};
 use super::sort;
+use crate::codec::imap::response_code::ResponseCode;
 use crate::codec::imap::search::{Search, SearchKey};
 use crate::codec::imap::search_response::{Esearch, Found};
 use crate::codec::imap::search_return::SearchReturn;
@@ -22,6 +23,8 @@ pub struct Result {
     pub matches: Matches,
     /// By which order, of SORT.
     pub ranked: Option<Vec<sort::Ranked>>,
+    /// The code for OK when not all messages were looked at.
+    pub limit: Option<ResponseCode>,
 }
 
 impl Session {
@@ -50,10 +53,12 @@ impl Session {
             self.save(saved(returns, &result.matches.uids, in_order));
         }
         self.tell_found(tag, search, &result.matches, in_order, mod_seq)?;
+        let code = result.limit.clone();
         if returns.update {
             self.begin_updates(tag, search, result).await?;
         }
-        Ok(Reply::ok(if search.order.is_empty() { "Searched" } else { "Sorted" }))
+        let text = if search.order.is_empty() { "Searched" } else { "Sorted" };
+        Ok(Reply { code, ..Reply::ok(text) })
     }
 
     fn save(&mut self, uids: UidSet) {
@@ -136,7 +141,7 @@ impl Session {
 
     async fn find(&mut self, tag: &str, search: &Search) -> Outcome<Result> {
         let (scan, view) = self.scan_of_selected(&search.key).await?;
-        let known = self.opened()?.selected.uids().clone();
+        let (known, limit) = self.within_limit(self.opened()?.selected.uids().clone());
         let order = search.order.clone();
         let progress = Arc::clone(&scan.progress);
         self.attend(tag, &progress, async move {
@@ -146,7 +151,7 @@ impl Session {
             } else {
                 Some(sort::sorted(&scan, &view, &matches, &order).await?)
             };
-            Ok(Result { matches, ranked })
+            Ok(Result { matches, ranked, limit })
         })
         .await
     }

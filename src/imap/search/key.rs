@@ -12,7 +12,7 @@ use crate::codec::imap::sequence_set::SequenceSet;
 use crate::model::flag::Flag;
 use crate::model::mailbox::{MailboxName, SpecialUse};
 use crate::model::message::{Message, Row, TimeMs};
-use crate::model::uid::UidSet;
+use crate::model::uid::{Uid, UidSet};
 
 /// A message as far as it is known.
 #[derive(Clone, Copy, Debug)]
@@ -163,6 +163,8 @@ impl Key {
             // RFC 6203 §3: all strings inside may be misspelt; §5: other keys are exact
             SearchKey::Fuzzy(key) => Self::new(key, &Asked { fuzzy: true, ..*asked })?,
             SearchKey::Sequence(set) => Self::Uids((asked.sets)(set, false)?),
+            SearchKey::UidAfter(uid) => Self::Uids(UidSet::from_range(1, Uid::MAX).above(*uid)),
+            SearchKey::UidBefore(uid) => Self::Uids(UidSet::from_range(1, Uid::MAX).below(*uid)),
             SearchKey::Uid(set) => Self::Uids((asked.sets)(set, true)?),
             SearchKey::Flag(flag, is_set) => Self::Flag(*flag, *is_set),
             SearchKey::Keyword(keyword, is_set) => Self::Keyword(keyword.clone(), *is_set),

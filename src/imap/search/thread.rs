@@ -17,7 +17,7 @@ impl Session {
     pub async fn thread(&mut self, tag: &str, thread: &Thread) -> Outcome {
         let (scan, view) = self.scan_of_selected(&thread.key).await?;
         let Some(opened) = &self.opened else { return Ok(Reply::ok("Threaded")) };
-        let known = opened.selected.uids().clone();
+        let (known, limit) = self.within_limit(opened.selected.uids().clone());
         let numbers = (!thread.uid).then(|| opened.selected.clone());
         let algorithm = thread.algorithm;
         let progress = Arc::clone(&scan.progress);
@@ -30,7 +30,7 @@ impl Session {
             })
             .await?;
         self.tell_threads(&places).await?;
-        Ok(Reply::ok("Threaded"))
+        Ok(Reply { code: limit, ..Reply::ok("Threaded") })
     }
 
     async fn tell_threads(&mut self, places: &[Place]) -> Outcome<()> {
