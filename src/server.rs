@@ -415,6 +415,7 @@ fn open_smtp(
         authenticator: operations.authenticator.clone(),
         delivery: operations.delivery.clone(),
         mailstore: operations.mailstore.clone(),
+        screening: operations.screening.clone(),
         clock: operations.clock.clone(),
         tasks: operations.tasks.clone(),
         tls: Some(acceptor.clone()),

@@ -112,10 +112,10 @@ class Api:
 
 
 class Lmtp(Line):
-    def __init__(self, port):
+    def __init__(self, port, greeting="LHLO"):
         super().__init__(port)
         self.reply()
-        self.send(b"LHLO bench\r\n")
+        self.send(f"{greeting} bench\r\n".encode())
         self.reply()
 
     def reply(self):
@@ -168,9 +168,12 @@ class Eider:
 
     def __init__(self, folder, is_new=True):
         self.imap, self.lmtp, self.api = free_port(), free_port(), free_port()
+        self.smtp = free_port()
         env = dict(os.environ, EIDER_DATA_DIR=folder, EIDER_IMAP__LISTEN=f"127.0.0.1:{self.imap}",
                    EIDER_IMAP__LISTEN_TLS="127.0.0.1:0", EIDER_POP3__LISTEN="127.0.0.1:0",
                    EIDER_POP3__LISTEN_TLS="127.0.0.1:0", EIDER_LMTP__LISTEN=f"127.0.0.1:{self.lmtp}",
+                   EIDER_SMTP__LISTEN=f"127.0.0.1:{self.smtp}", EIDER_SUBMISSION__LISTEN="127.0.0.1:0",
+                   EIDER_SUBMISSION__LISTEN_TLS="127.0.0.1:0",
                    EIDER_IMAP__CONNECTIONS_PER_USER_MAX="5000",
                    EIDER_API__LISTEN=f"127.0.0.1:{self.api}", EIDER_LOG__LEVEL="warn")
         start = time.perf_counter()
@@ -181,7 +184,8 @@ class Eider:
         self.token = open(f"{folder}/root-token").read().strip()
         if not is_new:
             return
-        values = {"username": USER, "password": PASSWORD, "address": f"{USER}@example.com", "quota": 1 << 40}
+        values = {"username": USER, "password": PASSWORD, "address": f"{USER}@example.com", "quota": 1 << 40,
+                  "receivedMax": 1 << 40}
         Api(self).call("POST", "/users", values)
 
     def memory_kb(self):
@@ -335,6 +339,18 @@ def measure(server, base):
     yield "APPEND, 8 connections", "msg/s", few / parallel(8, few, append)
 
 
+def measure_relay(server, base):
+    """Mail of other servers, which has no peer here."""
+    def deliver(share):
+        smtp = Lmtp(server.smtp, "EHLO")
+        for number in share:
+            smtp.deliver(message(base + 200_000_000 + number))
+
+    few = COUNT // 5
+    yield "relay-in, 1 connection", "msg/s", few / parallel(1, few, deliver)
+    yield "relay-in, 8 connections", "msg/s", (COUNT - few) / parallel(8, COUNT - few, deliver)
+
+
 def measure_api(server, base):
     """Rows of the HTTP API, which has no peer here: lists, messages and new users on 8 connections."""
     api = Api(server)
@@ -383,7 +399,9 @@ def main():
             for server in servers:
                 measured = measure(server, round_number * COUNT)
                 if isinstance(server, Eider):
-                    measured = itertools.chain(measured, measure_api(server, round_number * COUNT))
+                    base = round_number * COUNT
+                    measured = itertools.chain(
+                        measured, measure_relay(server, base), measure_api(server, base))
                 for row, unit, value in measured:
                     rows.setdefault((row, unit), {}).setdefault(server.name, []).append(value)
                     record = {"round": round_number, "server": server.name, "row": row, "unit": unit, "value": value}

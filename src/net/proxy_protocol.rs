@@ -76,7 +76,7 @@ async fn read_block<R: AsyncRead + Unpin>(socket: &mut R) -> io::Result<Option<S
     }
     match (family, block.as_slice()) {
         // source, destination, their ports
-        (0x11, [a, b, c, d, _, _, _, _, high, low, ..]) => {
+        (0x11, [a, b, c, d, _, _, _, _, high, low, _, _, ..]) => {
             let port = u16::from_be_bytes([*high, *low]);
             Ok(Some(SocketAddr::from(([*a, *b, *c, *d], port))))
         }

@@ -45,6 +45,7 @@ pub struct Stream {
     /// Between the socket and the buffers, once agreed.
     deflate: Option<Box<Deflate>>,
     peer: SocketAddr,
+    local: Option<SocketAddr>,
     octets_in: u64,
     octets_out: u64,
 }
@@ -62,6 +63,7 @@ impl Stream {
     /// A plaintext connection.
     pub fn new(tcp: TcpStream, peer: SocketAddr) -> Self {
         Self {
+            local: tcp.local_addr().ok(),
             socket: Socket::Plain(tcp),
             input: BytesMut::new(),
             output: Vec::new(),
@@ -75,6 +77,11 @@ impl Stream {
     /// The client's address.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Our address that the client connected to.
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.local
     }
 
     /// Takes another address for the client's: somebody who is trusted has told it.

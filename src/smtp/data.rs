@@ -5,6 +5,7 @@
 
 use super::reply_line::{bad_sequence, too_large};
 use super::role::Role;
+use super::screen::Screened;
 use super::session::{Ending, Session};
 use super::transaction::{Receiving, Transaction};
 use super::{lmtp, relay, submission};
@@ -144,11 +145,11 @@ impl Session {
 
     /// The transaction is over: delivers and answers, with LMTP for each recipient.
     async fn finish(&mut self, receiving: Receiving) {
-        let Some(transaction) = self.transaction.take() else { return };
+        let Some(mut transaction) = self.transaction.take() else { return };
         self.messages += 1;
         let replies = match self.refuse_received(&receiving) {
             Some(refusal) => self.for_all(&transaction, refusal),
-            None => self.deliver(&transaction, receiving).await,
+            None => self.deliver(&mut transaction, receiving).await,
         };
         for reply in &replies {
             self.reply(reply);
@@ -160,7 +161,7 @@ impl Session {
         vec![reply; count]
     }
 
-    async fn deliver(&mut self, transaction: &Transaction, receiving: Receiving) -> Vec<Reply> {
+    async fn deliver(&mut self, transaction: &mut Transaction, receiving: Receiving) -> Vec<Reply> {
         let content: Bytes = match receiving.spool.finish().await {
             Ok(content) => content,
             Err(error) => {
@@ -178,7 +179,12 @@ impl Session {
         }
         match role {
             Role::Lmtp => lmtp::deliver(self, transaction, content).await,
-            Role::Relay => vec![relay::deliver(self, transaction, content).await],
+            Role::Relay => match self.screen_message(transaction, content).await {
+                Screened::Taken(content) => {
+                    vec![relay::deliver(self, transaction, content).await]
+                }
+                Screened::Answered(reply) => vec![reply],
+            },
             Role::Submission => vec![submission::submit(self, transaction, content).await],
         }
     }

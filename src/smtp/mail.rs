@@ -46,7 +46,11 @@ impl Session {
         }
         let mail = self.new_mail(reverse_path, &parameters);
         let (recipients, paths) = (Vec::new(), Vec::new());
-        self.transaction = Some(Transaction { mail, parameters, recipients, paths, chunks: None });
+        let transaction = Transaction { mail, parameters, recipients, paths, chunks: None };
+        if let Some(refusal) = self.screen_sender(&transaction).await {
+            return refusal;
+        }
+        self.transaction = Some(transaction);
         Reply::new(250, (2, 1, 0), "sender accepted")
     }
 

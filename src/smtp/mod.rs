@@ -3,7 +3,7 @@
 //!
 //! `session.rs` reads commands and answers them; `role.rs` is what each role offers; `mail.rs`,
 //! `rcpt.rs`, `data.rs` are the steps of a transaction, which ends in `relay.rs`, `submission.rs` or
-//! `lmtp.rs`; `auth.rs` and `xclient.rs` say who the client is.
+//! `lmtp.rs`; `screen.rs` asks the checks on strangers; `auth.rs` and `xclient.rs` say who the client is.
 
 mod auth;
 mod data;
@@ -13,6 +13,7 @@ mod rcpt;
 mod relay;
 pub mod reply_line;
 pub mod role;
+mod screen;
 mod session;
 pub mod settings;
 mod submission;
@@ -28,6 +29,7 @@ use crate::net::listener::{Listener, Permits, serve as serve_listeners};
 use crate::net::network::Network;
 use crate::net::stream::Stream;
 use crate::net::tls::TlsAcceptor;
+use crate::screening::Screening;
 use crate::tasks::Tasks;
 use role::Role;
 use session::Session;
@@ -51,6 +53,8 @@ pub struct Context {
     pub delivery: Delivery,
     /// Where copies of sent messages go.
     pub mailstore: Mailstore,
+    /// What is checked of mail from strangers.
+    pub screening: Screening,
     /// Time.
     pub clock: Clock,
     /// The node's tasks: sessions end when they stop.

@@ -65,7 +65,10 @@ impl Session {
         match self.find_destination(&path.address).await {
             Ok(Destination::User(user)) => self.add_user(path.clone(), *user, octets).await,
             Ok(Destination::Forwarded(entry)) => {
-                self.add_relay(Relay { path: path.clone(), entry: *entry })
+                self.add_relay(Relay { path: path.clone(), entry: *entry }).await
+            }
+            Err(error @ Error::NotFound { .. }) => {
+                self.screen_unknown().await.unwrap_or_else(|| reply_to_error(&error))
             }
             Err(error) => {
                 self.log_error(&error);
@@ -91,9 +94,12 @@ impl Session {
     }
 
     /// An address without a user that does nothing with mail is like a disabled user.
-    fn add_relay(&mut self, relay: Relay) -> Reply {
+    async fn add_relay(&mut self, relay: Relay) -> Reply {
         if !is_open(relay.entry.forwarding.as_ref()) {
             return Reply::new(550, (5, 2, 1), "mailbox disabled");
+        }
+        if let Some(refusal) = self.screen_recipient(&relay.path.address, None).await {
+            return refusal;
         }
         self.add(Addressee::Relay(relay))
     }
@@ -107,6 +113,9 @@ impl Session {
         let used = user.used_octets.saturating_add(octets);
         if user.quota_octets.is_some_and(|quota| user.used_octets >= quota || used > quota) {
             return over_quota();
+        }
+        if let Some(refusal) = self.screen_recipient(&path.address, Some(&user)).await {
+            return refusal;
         }
         let is_stranger = self.context.role == Role::Relay;
         if let Err(error) = self.context.delivery.count_received(&user, is_stranger).await {

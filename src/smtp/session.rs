@@ -15,6 +15,7 @@ use crate::model::error::Error;
 use crate::model::limits::SMTP_LINE_OCTETS_MAX;
 use crate::model::user::User;
 use crate::net::stream::Stream;
+use crate::screening::visit::Visit;
 use bytes::BytesMut;
 use std::io;
 use std::net::IpAddr;
@@ -42,6 +43,8 @@ pub(super) enum Ending {
     Stopping,
     /// Too many bad commands.
     BadCommands,
+    /// The checks do not want the client; the reply has said so.
+    SentAway,
     /// What follows cannot be told from commands any more.
     OutOfStep(Reply),
     /// The socket failed.
@@ -64,7 +67,11 @@ pub(super) struct Session {
     /// Who has logged in.
     pub(super) user: Option<User>,
     pub(super) transaction: Option<Transaction>,
-    stopping: CancellationToken,
+    /// With relay-in: the checks on the client.
+    pub(super) visit: Option<Box<Visit>>,
+    /// The session ends after the reply.
+    pub(super) is_sent_away: bool,
+    pub(super) stopping: CancellationToken,
     bad_commands: u32,
     /// Transactions that reached the end of their data.
     pub(super) messages: u64,
@@ -83,6 +90,8 @@ impl Session {
             told_helo: None,
             user: None,
             transaction: None,
+            visit: None,
+            is_sent_away: false,
             bad_commands: 0,
             messages: 0,
         }
@@ -91,9 +100,14 @@ impl Session {
     /// Runs the session to its end.
     pub(super) async fn run(mut self) {
         let started = Instant::now();
-        let greeting = self.greeting();
+        let refusal = self.screen_connection().await;
+        let is_refused = refusal.is_some();
+        let greeting = refusal.unwrap_or_else(|| self.greeting());
         self.reply(&greeting);
         let ending = loop {
+            if is_refused || self.is_sent_away {
+                break Ending::SentAway;
+            }
             let next = match self.read_line(SMTP_LINE_OCTETS_MAX).await {
                 // Boxed, so that a waiting session does not carry the state of a delivery.
                 Ok(octets) => Box::pin(self.handle(&octets)).await,
@@ -206,9 +220,9 @@ impl Session {
     async fn dispatch(&mut self, command: Command) -> Result<(), Ending> {
         let is_lmtp = self.context.role == Role::Lmtp;
         let reply = match command {
-            Command::Lhlo(name) if is_lmtp => self.greet(name, true),
-            Command::Ehlo(name) if !is_lmtp => self.greet(name, true),
-            Command::Helo(name) if !is_lmtp => self.greet(name, false),
+            Command::Lhlo(name) if is_lmtp => self.greet(name, true).await,
+            Command::Ehlo(name) if !is_lmtp => self.greet(name, true).await,
+            Command::Helo(name) if !is_lmtp => self.greet(name, false).await,
             Command::Lhlo(_) | Command::Ehlo(_) | Command::Helo(_) => self.wrong_greeting(),
             Command::Mail { path, parameters } => self.mail(path, parameters).await,
             Command::Rcpt { path, parameters } => self.rcpt(path, parameters).await,
@@ -216,6 +230,9 @@ impl Session {
             Command::Bdat { octets, is_last } => return self.bdat(octets, is_last).await,
             Command::Rset => {
                 self.transaction = None;
+                if let Some(visit) = &mut self.visit {
+                    visit.reset().await;
+                }
                 Reply::new(250, (2, 0, 0), "reset")
             }
             Command::Noop => Reply::new(250, (2, 0, 0), "nothing done"),
@@ -226,7 +243,7 @@ impl Session {
             Command::Help => Reply::new(214, (2, 0, 0), "see RFC 2033 and RFC 5321"),
             Command::StartTls => return self.start_tls().await,
             Command::Auth { mechanism, initial } => self.auth(&mechanism, initial).await?,
-            Command::Xclient(told) => self.xclient(told),
+            Command::Xclient(told) => self.xclient(told).await,
         };
         if matches!(reply.code, 500..=504 | 535 | 555) {
             return self.bad_command(&reply);
@@ -235,11 +252,15 @@ impl Session {
         Ok(())
     }
 
-    fn greet(&mut self, name: String, is_extended: bool) -> Reply {
+    async fn greet(&mut self, name: String, is_extended: bool) -> Reply {
         self.helo = Some(self.told_helo.clone().unwrap_or(name));
         self.is_extended = is_extended;
         // RFC 5321 §4.1.4: a greeting in the middle resets
         self.transaction = None;
+        if let Some(refusal) = self.screen_greeting().await {
+            self.helo = None;
+            return refusal;
+        }
         if is_extended {
             return self.capabilities();
         }
@@ -279,7 +300,7 @@ fn last_reply(ending: &Ending) -> Option<Reply> {
         Ending::Stopping => Some(Reply::new(421, (4, 3, 2), "the server is stopping")),
         Ending::BadCommands => Some(Reply::new(421, (4, 7, 0), "too many bad commands")),
         Ending::OutOfStep(reply) => Some(reply.clone()),
-        Ending::Gone | Ending::Broken(_) => None,
+        Ending::SentAway | Ending::Gone | Ending::Broken(_) => None,
     }
 }
 
@@ -290,6 +311,7 @@ fn ending_name(ending: &Ending) -> &'static str {
         Ending::Idle => "idle",
         Ending::Stopping => "stopping",
         Ending::BadCommands => "too many bad commands",
+        Ending::SentAway => "sent away",
         Ending::OutOfStep(_) => "out of step",
         Ending::Broken(error) => {
             tracing::debug!(%error, "connection broken");

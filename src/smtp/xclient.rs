@@ -16,7 +16,7 @@ impl Session {
     }
 
     /// Takes what the client tells; the session begins anew, with its greeting.
-    pub(super) fn xclient(&mut self, told: Vec<(Attribute, Option<String>)>) -> Reply {
+    pub(super) async fn xclient(&mut self, told: Vec<(Attribute, Option<String>)>) -> Reply {
         if !self.is_trusted() {
             return Reply::new(550, (5, 7, 0), "you may not speak for others");
         }
@@ -41,7 +41,9 @@ impl Session {
         }
         self.stream.set_peer(peer);
         (self.helo, self.user) = (None, None);
-        self.greeting()
+        let refusal = self.screen_connection().await;
+        self.is_sent_away |= refusal.is_some();
+        refusal.unwrap_or_else(|| self.greeting())
     }
 }
 

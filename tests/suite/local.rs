@@ -28,6 +28,9 @@ fn eider(data_dir: &Path) -> Command {
         "IMAP__LISTEN_TLS",
         "POP3__LISTEN",
         "POP3__LISTEN_TLS",
+        "SMTP__LISTEN",
+        "SUBMISSION__LISTEN",
+        "SUBMISSION__LISTEN_TLS",
         "LMTP__LISTEN",
         "API__LISTEN",
     ];

@@ -42,6 +42,8 @@ mod screening;
 mod search;
 mod sessions;
 mod sharing;
+mod smtp;
+mod smtp_judges;
 mod tls;
 mod transcripts;
 mod updates;

@@ -1,4 +1,4 @@
-//! A thin LMTP client.
+//! A thin client of LMTP, and of SMTP.
 
 use std::net::SocketAddr;
 
@@ -30,11 +30,28 @@ fn stuffed(message: &[u8]) -> Vec<u8> {
 }
 
 impl LmtpClient {
-    pub async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("connect to LMTP");
-        let mut client = Self { stream: BufReader::new(stream) };
+    /// A client that has heard nothing yet.
+    pub async fn connect_any(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("connect");
+        Self { stream: BufReader::new(stream) }
+    }
+
+    /// A client that was greeted.
+    pub async fn open(address: SocketAddr) -> Self {
+        Self::open_with(address, b"").await
+    }
+
+    /// The same, having said something first, as load balancers do.
+    pub async fn open_with(address: SocketAddr, first: &[u8]) -> Self {
+        let mut client = Self::connect_any(address).await;
+        client.send(first).await;
         let greeting = client.reply().await;
         assert!(greeting.starts_with("220"), "{greeting}");
+        client
+    }
+
+    pub async fn connect(address: SocketAddr) -> Self {
+        let mut client = Self::open(address).await;
         let features = client.command("LHLO client.example.com").await;
         assert!(features.starts_with("250"), "{features}");
         client
