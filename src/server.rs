@@ -217,8 +217,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     if config.roles.contains(&Role::Jobs) {
         let leases = Leases::new(operations.storage.clone(), operations.tasks.clone());
         let (mailstore, directory) = (operations.mailstore.clone(), operations.directory.clone());
-        let delivery = operations.delivery.clone();
-        jobs::start(&jobs::Context { mailstore, directory, delivery, leases }, &operations.tasks);
+        let (delivery, screening) = (operations.delivery.clone(), operations.screening.clone());
+        let context = jobs::Context { mailstore, directory, delivery, screening, leases };
+        jobs::start(&context, &operations.tasks);
     }
     match open_doors(&config, &operations, &acceptor).await {
         Ok((addresses, root_token_file)) => Ok(Running {

@@ -21,6 +21,7 @@ mod local;
 pub mod pass_on;
 mod plan;
 mod register;
+mod report;
 pub mod send;
 pub mod sender;
 mod story;

@@ -11,6 +11,7 @@ use crate::directory::Directory;
 use crate::mailstore::Mailstore;
 use crate::model::error::Result;
 use crate::model::setting::Setting;
+use crate::screening::Screening;
 use crate::tasks::Tasks;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct Context {
     pub directory: Directory,
     /// Messages that arrive and leave.
     pub delivery: Delivery,
+    /// Reports on mail from strangers.
+    pub screening: Screening,
     /// Which node runs what.
     pub leases: Leases,
 }
@@ -54,6 +57,7 @@ const JOBS: &[Job] = &[
     Job { name: "expire", period: Duration::from_secs(60), step: expire },
     Job { name: "purge-archive", period: Duration::from_secs(600), step: purge_archive },
     Job { name: "garbage", period: Duration::from_secs(900), step: collect_garbage },
+    Job { name: "dmarc-reports", period: Duration::from_secs(3600), step: send_report },
     Job { name: "purge-users", period: Duration::from_secs(60), step: purge_users },
 ];
 
@@ -96,6 +100,17 @@ fn collect_garbage(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
 
 fn purge_users(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
     Box::pin(async { ctx.directory.finish_purges().await.map(|()| 0) })
+}
+
+fn send_report(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
+    Box::pin(async {
+        let Some(report) = ctx.screening.next_report().await? else { return Ok(0) };
+        if !report.to.is_empty() {
+            ctx.delivery.send_report(report.content.clone().into(), &report.to).await?;
+        }
+        ctx.screening.finish_report(&report).await?;
+        Ok(1)
+    })
 }
 
 /// Starts all jobs of a node; they end when the tasks stop.

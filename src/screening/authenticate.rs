@@ -3,8 +3,9 @@
 //! `mail_auth` does the cryptography and the records. All questions about one message are asked at
 //! the same time, and what is not answered by the deadline is a temperror: that never refuses mail.
 
-use super::Inner;
+use super::{Inner, report};
 use crate::model::address::EmailAddress;
+use crate::storage::dmarc_results::Counted;
 use bytes::Bytes;
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dmarc::Policy;
@@ -60,6 +61,8 @@ pub(super) struct Authenticated {
     pub(super) wish: Wish,
     /// The domain of From, as DMARC saw it.
     pub(super) from_domain: String,
+    /// What is to be counted for the domain's report.
+    pub(super) counted: Option<Counted>,
 }
 
 fn late() -> Error {
@@ -128,7 +131,13 @@ pub(super) async fn message(inner: &Arc<Inner>, facts: Facts, content: Bytes) ->
     done.unwrap_or_else(|error| {
         tracing::error!(%error, "the authentication of a message failed");
         let line = AuthenticationResults::new(&inner.hostname).to_header();
-        Authenticated { line, results: Vec::new(), wish: Wish::Nothing, from_domain: String::new() }
+        Authenticated {
+            line,
+            results: Vec::new(),
+            wish: Wish::Nothing,
+            from_domain: String::new(),
+            counted: None,
+        }
     })
 }
 
@@ -151,6 +160,7 @@ async fn verify(inner: &Inner, facts: &Facts, content: &[u8]) -> Authenticated {
         results: results(facts, &dkim, arc.as_ref(), &dmarc),
         wish,
         from_domain: dmarc.domain().to_owned(),
+        counted: report::result(inner, facts, &dkim, &dmarc),
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Milter {
     is_done: bool,
     /// It has accepted the message, and hears no more of it.
     is_done_with_message: bool,
+    /// It has heard of a transaction that is not at its end.
+    is_in_message: bool,
 }
 
 impl std::fmt::Debug for Milter {
@@ -69,6 +71,7 @@ impl Milter {
             protocol: Protocol::default(),
             is_done: false,
             is_done_with_message: false,
+            is_in_message: false,
         };
         let mut opening = Vec::new();
         write_negotiation(&mut opening);
@@ -96,6 +99,9 @@ impl Milter {
                 self.step(Step::Helo, &[], &[text(helo).as_bytes(), b"\0"]).await
             }
             Said::Sender { path, id } => {
+                if std::mem::replace(&mut self.is_in_message, true) && !self.is_done {
+                    self.abort().await?;
+                }
                 self.is_done_with_message = false;
                 let argument = format!("<{}>\0", text(path));
                 let macros = [("i", *id), ("{mail_addr}", *path)];
@@ -108,12 +114,8 @@ impl Milter {
         }
     }
 
-    /// The transaction ends without a message (`SMFIC_ABORT`).
-    pub(super) async fn abort(&mut self) -> io::Result<()> {
-        self.is_done_with_message = false;
-        if self.is_done {
-            return Ok(());
-        }
+    /// A transaction ended without its message (`SMFIC_ABORT`).
+    async fn abort(&mut self) -> io::Result<()> {
         let mut packet = Vec::new();
         write(&mut packet, b'A', &[]);
         self.send(&packet).await
@@ -133,6 +135,7 @@ impl Milter {
         let mut packet = Vec::new();
         write(&mut packet, Step::EndOfMessage.command(), &[]);
         self.send(&packet).await?;
+        self.is_in_message = false;
         let mut changes = Vec::new();
         loop {
             match self.reply().await? {

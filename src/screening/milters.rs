@@ -58,23 +58,13 @@ impl Milters {
         refusal
     }
 
-    /// The transaction ends without a message.
-    pub(super) async fn abort(&mut self) {
-        for (settings, mut milter) in std::mem::take(&mut self.open) {
-            match milter.abort().await {
-                Ok(()) => self.open.push((settings, milter)),
-                Err(error) => drop(away(&settings, &error)),
-            }
-        }
-    }
-
     /// Tells them the message, one after the other: each sees what those before it have changed.
     pub(super) async fn message(&mut self, content: Bytes) -> Filtered {
         let mut done =
             Filtered { refusal: None, is_quarantined: false, lines: Vec::new(), content };
         for (settings, mut milter) in std::mem::take(&mut self.open) {
             if done.refusal.is_some() || self.is_discarded {
-                // It is told with the next MAIL, or the end, that nothing came
+                // The next MAIL tells it that nothing came
                 self.open.push((settings, milter));
                 continue;
             }

@@ -11,6 +11,7 @@
 //! - [`rates`]: what an address may do in an hour, shared by all nodes.
 //! - [`origin`]: PTR, HELO and the sender's domain. [`lists`]: DNS lists. [`greylist`]: greylisting.
 //! - [`filters`]: Rspamd ([`rspamd`]), ClamAV ([`clamav`]) and milters ([`milter`], [`milters`]).
+//! - [`report`]: DMARC's aggregate reports.
 //! - [`authenticate`]: SPF, DKIM, DMARC, ARC → Authentication-Results. [`header`]: what strangers
 //!   must not say in our name.
 
@@ -25,6 +26,7 @@ mod milter;
 mod milters;
 mod origin;
 mod rates;
+pub mod report;
 mod rspamd;
 pub mod settings;
 pub mod verdict;

@@ -1,5 +1,6 @@
 //! Settings of the checks, `[screening]`.
 
+use crate::model::address::EmailAddress;
 use crate::net::network::Network;
 use crate::net::service::is_address;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,9 @@ pub struct Settings {
     /// DMARC fails (RFC 7489): `mark` what the domain wants rejected or quarantined, `refuse` what
     /// it wants rejected. Default `mark`.
     pub dmarc: Rule,
+    /// Our address in DMARC's aggregate reports, which are sent once a day to who asks for them.
+    /// Default: empty, none are sent.
+    pub dmarc_reports_from: String,
     /// The sender's domain is on the `block` list of a tag of the recipient. Default `off`: it is
     /// delivered as spam.
     pub blocked_domain: Rule,
@@ -219,6 +223,7 @@ impl Default for Settings {
             sender_domain: Rule::Off,
             spf: Rule::Off,
             dmarc: Rule::Mark,
+            dmarc_reports_from: String::new(),
             blocked_domain: Rule::Off,
             connections_per_address_max: 100,
             connections_per_network_max: 400,
@@ -254,6 +259,7 @@ impl Settings {
         let milter_is_good = |milter: &MilterSettings| {
             is_address(&milter.address) && timeout_is_good(milter.timeout_ms)
         };
+        let reports_from = &self.dmarc_reports_from;
         let url = &self.rspamd.url;
         let clamd = &self.clamav.address;
         let weights_are_good = self.lists.iter().all(|list| (-1000..=1000).contains(&list.weight));
@@ -271,6 +277,10 @@ impl Settings {
             (self.tarpit_ms <= 30_000, "tarpit_ms: 0 to 30000"),
             (self.lists.len() <= LISTS_MAX, "lists: at most 50"),
             (weights_are_good, "lists.weight: -1000 to 1000"),
+            (
+                reports_from.is_empty() || EmailAddress::new(reports_from).is_ok(),
+                "dmarc_reports_from: an address",
+            ),
             ((1..=1000).contains(&self.lists_refuse_at), "lists_refuse_at: 1 to 1000"),
             ((1..=1000).contains(&self.lists_mark_at), "lists_mark_at: 1 to 1000"),
             ((1..=86_400).contains(&grey.wait_s), "greylist.wait_s: 1 to 86400"),

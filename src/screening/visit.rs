@@ -9,7 +9,7 @@ use super::origin::{Reachability, helo_fault, reachability};
 use super::rspamd::Envelope;
 use super::settings::{Rule, Settings};
 use super::verdict::{MARKED, Refusal, Verdict};
-use super::{Inner, count, filters, greylist, header, lists, rates};
+use super::{Inner, count, filters, greylist, header, lists, rates, report};
 use crate::model::address::EmailAddress;
 use crate::model::profile::DomainAction;
 use crate::model::queue::TraceId;
@@ -254,13 +254,6 @@ impl Visit {
         }
     }
 
-    /// RSET, or another end of a transaction without a message.
-    pub async fn reset(&mut self) {
-        self.clear(TRANSACTION);
-        self.recipients.clear();
-        self.milters.abort().await;
-    }
-
     async fn judge(
         &self,
         recipient: &EmailAddress,
@@ -358,6 +351,9 @@ impl Visit {
                 self.tell(check, result, None);
             }
             lines.extend_from_slice(done.line.as_bytes());
+            if let Some(counted) = &done.counted {
+                report::note(&inner, counted).await;
+            }
             refusal = self.obey(done.wish, &done.from_domain);
         }
         let mut content = header::without_forgeries(&content, &inner.hostname.to_lowercase());
@@ -489,7 +485,6 @@ mod tests {
             visit.greeted("h.example").await;
             visit.sender(None, id).await;
             visit.unknown_recipient().await;
-            visit.reset().await;
             visit.message(Bytes::new()).await;
         });
         moves(|mut visit| async move {

@@ -72,6 +72,8 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "acme_challenges", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "tokens", keys: &[("user", 1)], ..PLAIN },
     Index { collection: "tokens", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
+    Index { collection: "dmarc_results", keys: &[("day", 1), ("domain", 1)], ..PLAIN },
+    Index { collection: "dmarc_results", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "greylist", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "limits", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index {

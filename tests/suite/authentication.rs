@@ -221,3 +221,53 @@ async fn what_strangers_say_in_our_name_is_removed() {
     assert_eq!(field(&screened).matches("Authentication-Results:").count(), 1);
     checks.storage.drop_database().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aggregate_reports_tell_those_who_asked_and_may_know() {
+    let dns = DnsServer::start(
+        "_dmarc.b.example. 0 IN TXT \"v=DMARC1; p=reject; rua=mailto:d@b.example,mailto:x@c.example,\
+         mailto:y@d.example\"\n\
+         b.example._report._dmarc.c.example. 0 IN TXT \"v=DMARC1\"\n\
+         b.example. 0 IN TXT \"v=spf1 ip4:192.0.2.1 -all\"\n\
+         _dmarc.n.example. 0 IN TXT \"v=DMARC1; p=none\"\n",
+    )
+    .await;
+    let from = "reports@here.example".to_owned();
+    let settings = Settings { dmarc_reports_from: from, ..Settings::default() };
+    let checks = checks(&dns, settings).await;
+    let bring = async |peer, domain: &str| {
+        let content = format!("From: a@{domain}\n\nx\n");
+        checks.message(peer, "h.example", "a@b.example", &content).await;
+    };
+    for peer in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
+        bring(peer, "b.example").await;
+    }
+    bring("192.0.2.1", "sub.b.example").await;
+    bring("192.0.2.1", "n.example").await;
+    assert_eq!(checks.screening.next_report().await.unwrap(), None, "the day is not over");
+    checks.clock.advance_ms(86_400_000);
+    let due = checks.screening.next_report().await.unwrap().unwrap();
+    let to: Vec<String> = due.to.iter().map(ToString::to_string).collect();
+    assert_eq!(to, ["d@b.example", "x@c.example"], "who has not said so does not get it");
+    let report = mail_auth::report::Report::parse_rfc5322(&due.content).unwrap();
+    assert_eq!((report.domain(), report.email()), ("b.example", "reports@here.example"));
+    assert_eq!(report.org_name(), HOST);
+    let mut rows: Vec<(String, u32, String)> = report
+        .records()
+        .iter()
+        .map(|record| {
+            let peer = record.source_ip().unwrap().to_string();
+            (peer, record.count(), format!("{:?}", record.action_disposition()))
+        })
+        .collect();
+    rows.sort();
+    let row = |peer: &str, count, what: &str| (peer.to_owned(), count, what.to_owned());
+    assert_eq!(rows, [row("192.0.2.1", 2, "Pass"), row("192.0.2.2", 1, "Quarantine")]);
+    checks.screening.finish_report(&due).await.unwrap();
+    let next = checks.screening.next_report().await.unwrap().unwrap();
+    let report = mail_auth::report::Report::parse_rfc5322(&next.content).unwrap();
+    assert_eq!(report.domain(), "sub.b.example");
+    checks.screening.finish_report(&next).await.unwrap();
+    assert_eq!(checks.screening.next_report().await.unwrap(), None);
+    checks.storage.drop_database().await.unwrap();
+}
