@@ -249,7 +249,7 @@ async fn aggregate_reports_tell_those_who_asked_and_may_know() {
     let due = checks.screening.next_report().await.unwrap().unwrap();
     let to: Vec<String> = due.to.iter().map(ToString::to_string).collect();
     assert_eq!(to, ["d@b.example", "x@c.example"], "who has not said so does not get it");
-    let report = mail_auth::report::Report::parse_rfc5322(&due.content).unwrap();
+    let report = mail_auth::report::Report::parse_rfc5322(&due.content, 1_000_000).unwrap();
     assert_eq!((report.domain(), report.email()), ("b.example", "reports@here.example"));
     assert_eq!(report.org_name(), HOST);
     let mut rows: Vec<(String, u32, String)> = report
@@ -265,7 +265,7 @@ async fn aggregate_reports_tell_those_who_asked_and_may_know() {
     assert_eq!(rows, [row("192.0.2.1", 2, "Pass"), row("192.0.2.2", 1, "Quarantine")]);
     checks.screening.finish_report(&due).await.unwrap();
     let next = checks.screening.next_report().await.unwrap().unwrap();
-    let report = mail_auth::report::Report::parse_rfc5322(&next.content).unwrap();
+    let report = mail_auth::report::Report::parse_rfc5322(&next.content, 1_000_000).unwrap();
     assert_eq!(report.domain(), "sub.b.example");
     checks.screening.finish_report(&next).await.unwrap();
     assert_eq!(checks.screening.next_report().await.unwrap(), None);
