@@ -99,9 +99,8 @@ impl Milter {
                 self.step(Step::Helo, &[], &[text(helo).as_bytes(), b"\0"]).await
             }
             Said::Sender { path, id } => {
-                if std::mem::replace(&mut self.is_in_message, true) && !self.is_done {
-                    self.abort().await?;
-                }
+                self.abort().await?;
+                self.is_in_message = true;
                 self.is_done_with_message = false;
                 let argument = format!("<{}>\0", text(path));
                 let macros = [("i", *id), ("{mail_addr}", *path)];
@@ -114,8 +113,11 @@ impl Milter {
         }
     }
 
-    /// A transaction ended without its message (`SMFIC_ABORT`).
-    async fn abort(&mut self) -> io::Result<()> {
+    /// A transaction it has heard of ended without its message (`SMFIC_ABORT`).
+    pub(super) async fn abort(&mut self) -> io::Result<()> {
+        if self.is_done || !std::mem::take(&mut self.is_in_message) {
+            return Ok(());
+        }
         let mut packet = Vec::new();
         write(&mut packet, b'A', &[]);
         self.send(&packet).await

@@ -58,6 +58,16 @@ impl Milters {
         refusal
     }
 
+    /// The transaction ends without a message.
+    pub(super) async fn abort(&mut self) {
+        for (settings, mut milter) in std::mem::take(&mut self.open) {
+            match milter.abort().await {
+                Ok(()) => self.open.push((settings, milter)),
+                Err(error) => drop(away(&settings, &error)),
+            }
+        }
+    }
+
     /// Tells them the message, one after the other: each sees what those before it have changed.
     pub(super) async fn message(&mut self, content: Bytes) -> Filtered {
         let mut done =

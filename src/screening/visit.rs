@@ -254,6 +254,13 @@ impl Visit {
         }
     }
 
+    /// RSET, or another end of a transaction without a message.
+    pub async fn reset(&mut self) {
+        self.clear(TRANSACTION);
+        self.recipients.clear();
+        self.milters.abort().await;
+    }
+
     async fn judge(
         &self,
         recipient: &EmailAddress,
@@ -485,6 +492,7 @@ mod tests {
             visit.greeted("h.example").await;
             visit.sender(None, id).await;
             visit.unknown_recipient().await;
+            visit.reset().await;
             visit.message(Bytes::new()).await;
         });
         moves(|mut visit| async move {
