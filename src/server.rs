@@ -31,6 +31,8 @@ use crate::tasks::Tasks;
 use crate::trace::Trace;
 use crate::{api, imap, jobs, pop3, smtp, telemetry};
 
+/// Octets of the secret that seals secrets at rest.
+const SECRET_OCTETS_MIN: usize = 32;
 /// Time sessions and writes have to end when the node stops.
 const SHUTDOWN: Duration = Duration::from_secs(20);
 
@@ -126,9 +128,12 @@ impl Operations {
                 (local.uri().to_owned(), Some(local))
             }
         };
-        let storage = Storage::connect(&uri, &config.storage.database)
+        let mut storage = Storage::connect(&uri, &config.storage.database)
             .await
             .context("the database cannot be reached")?;
+        if let Some(file) = &config.secrets.key_file {
+            storage = storage.with_secret(&secret(file)?);
+        }
         if local.is_some() {
             storage.end_abandoned_transactions().await?;
         }
@@ -143,7 +148,8 @@ impl Operations {
         let tokens = Tokens::new(storage.clone(), clock.clone(), lifetime);
         let directory =
             Directory::new(storage.clone(), mailstore.clone(), passwords, clock.clone())
-                .with_email_domain(&config.host_name());
+                .with_email_domain(&config.host_name())
+                .with_acme(config.acme.clone());
         let last_tasks = Tasks::new();
         let trace = Trace::start(storage.clone(), clock.clone(), &config.trace, &last_tasks);
         let screening = Screening::new(
@@ -255,6 +261,13 @@ fn certificates(directory: &Directory) -> tls::Lookup {
             }
         })
     })
+}
+
+/// The secret that seals secrets at rest.
+fn secret(file: &std::path::Path) -> anyhow::Result<Vec<u8>> {
+    let secret = std::fs::read(file).context("secrets.key_file cannot be read")?;
+    anyhow::ensure!(secret.len() >= SECRET_OCTETS_MIN, "secrets.key_file: at least 32 octets");
+    Ok(secret)
 }
 
 fn acceptor(config: &Config) -> anyhow::Result<TlsAcceptor> {

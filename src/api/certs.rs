@@ -31,13 +31,15 @@ pub struct CertView {
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// SHA-256 of the certificate.
-    pub fingerprint: String,
+    /// SHA-256 of the certificate; absent: it is still to be obtained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// When it ends.
-    pub expires: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
     /// All names it is for.
     pub alt_names: Vec<String>,
-    /// Obtained by ACME: never yet.
+    /// Obtained and renewed by ACME.
     pub acme: bool,
     /// There is a certificate; when one is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,14 +51,15 @@ pub struct CertView {
 
 impl CertView {
     fn new(certificate: &Certificate) -> Self {
+        let is_there = !certificate.chain.is_empty();
         Self {
             id: certificate.id.to_string(),
             servername: certificate.server_name.clone(),
             description: certificate.description.clone(),
-            fingerprint: certificate.fingerprint.clone(),
-            expires: iso_date(certificate.expires_ms),
+            fingerprint: is_there.then(|| certificate.fingerprint.clone()),
+            expires: is_there.then(|| iso_date(certificate.expires_ms)),
             alt_names: certificate.alt_names.clone(),
-            acme: false,
+            acme: certificate.is_acme,
             has_cert: None,
             created: Some(iso_date(certificate.created_ms)),
         }
@@ -155,20 +158,21 @@ pub async fn resolve(State(ctx): State<Context>, call: Call) -> Answer {
 pub struct CertRequest {
     #[schema(example = "mail.example.com")]
     pub servername: String,
-    /// PEM.
-    pub private_key: String,
-    /// PEM; those that vouch for it may follow.
-    pub cert: String,
+    /// PEM; required unless `acme`.
+    pub private_key: Option<String>,
+    /// PEM; those that vouch for it may follow. Required unless `acme`.
+    pub cert: Option<String>,
     /// PEM of those that vouch for it.
     pub ca: Option<Vec<String>>,
     pub description: Option<String>,
-    /// Not supported yet.
+    /// Obtain it by ACME, and renew it.
     pub acme: Option<bool>,
 }
 
 /// Store a certificate
 ///
-/// In place of the one its name had; it is used from the next connection on.
+/// In place of the one its name had; it is used from the next connection on. With `acme` it is
+/// obtained soon, and what the name has stays until then.
 #[utoipa::path(
     post, path = "/certs", tag = "Certs", operation_id = "updateCert",
     request_body = CertRequest,
@@ -181,7 +185,9 @@ pub struct CertRequest {
 pub async fn update(State(ctx): State<Context>, call: Call) -> Answer {
     let mut p = call.params;
     p.session();
-    p.not_supported_yet(&["acme"]);
+    if p.boolean("acme").or(false) {
+        return request(&ctx, p).await;
+    }
     let new = NewCertificate {
         server_name: p.text("servername", 255).required(),
         description: p.text("description", 1024).optional(),
@@ -191,6 +197,19 @@ pub async fn update(State(ctx): State<Context>, call: Call) -> Answer {
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize_any(Resource::Certs, Grant::Create)?;
     let certificate = ctx.directory.put_certificate(new).await?;
+    let cert = CertView { created: None, ..CertView::new(&certificate) };
+    Ok(Reply::json(&ShownCert { success: true, cert }))
+}
+
+async fn request(ctx: &Context, mut p: Params) -> Answer {
+    let name = p.text("servername", 255).required();
+    let description = p.text("description", 1024).optional();
+    for unused in ["privateKey", "cert", "ca"] {
+        p.take(unused);
+    }
+    let caller = p.finish(Unknown::Rejected)?;
+    caller.authorize_any(Resource::Certs, Grant::Create)?;
+    let certificate = ctx.directory.request_certificate(&name, description).await?;
     let cert = CertView { created: None, ..CertView::new(&certificate) };
     Ok(Reply::json(&ShownCert { success: true, cert }))
 }
@@ -239,7 +258,8 @@ pub async fn show(State(ctx): State<Context>, call: Call) -> Answer {
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize_any(Resource::Certs, Grant::Read)?;
     let certificate = ctx.directory.load_certificate(id).await?;
-    let cert = CertView { has_cert: Some(true), ..CertView::new(&certificate) };
+    let cert =
+        CertView { has_cert: Some(!certificate.chain.is_empty()), ..CertView::new(&certificate) };
     Ok(Reply::json(&ShownCert { success: true, cert }))
 }
 

@@ -10,6 +10,7 @@ use super::reply::{Answer, Reply, Success};
 use super::search::ScheduledView;
 use crate::mailstore::Mailstore;
 use crate::mailstore::fetch::Fields;
+use crate::mailstore::marks::Mark;
 use crate::mailstore::retention::Notes;
 use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagChange, FlagSet};
@@ -118,6 +119,11 @@ impl Update {
         Self { uids, target: params.id("moveTo").optional(), set, cleared, is_ham, notes }
     }
 
+    /// Whoever flags a message wants it.
+    fn marks_ham(&self) -> bool {
+        self.is_ham || self.set & Flag::Flagged.bit() != 0
+    }
+
     fn changes_something(&self) -> bool {
         let has_notes = self.notes != Notes::default();
         self.target.is_some() || self.set | self.cleared != 0 || self.is_ham || has_notes
@@ -210,11 +216,18 @@ async fn run_update(ctx: &Context, mut call: Call) -> Answer {
         ctx.mailstore.annotate(user, mailbox, &uids, &update.notes).await?;
     }
     let Some(target) = update.target else {
+        if update.marks_ham() {
+            ctx.mailstore.mark(user, mailbox, uids.clone(), Mark::Ham);
+        }
         return Ok(Reply::json(&UpdatedView { success: true, updated: uids.len() }));
     };
     let moved = ctx.mailstore.move_messages(user, mailbox, &uids, target).await?;
     if moved.uids.is_empty() {
         return Err(Error::NotFound { what: "message" }.into());
+    }
+    if update.marks_ham() {
+        let uids = moved.uids.iter().map(|pair| pair.1).collect();
+        ctx.mailstore.mark(user, target, uids, Mark::Ham);
     }
     Ok(Reply::json(&MovedView { success: true, mailbox: target.to_string(), id: moved.uids }))
 }

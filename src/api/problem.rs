@@ -2,7 +2,7 @@
 //!
 //! Shapes and codes are those of `reference/http-api.md` §0.3 and its appendix A.
 
-use crate::model::error::Error;
+use crate::model::error::{Error, SECRET_SEALED};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -135,7 +135,9 @@ impl From<Error> for Problem {
             }
             Error::Internal { reason, source } => {
                 log_failure("internal", reason, source.as_deref());
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Internal error")
+                let code =
+                    if reason == SECRET_SEALED { "InternalConfigError" } else { "InternalError" };
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, "Internal error")
             }
         }
     }

@@ -49,6 +49,11 @@ pub struct TotpSetup {
     pub picture: Option<String>,
 }
 
+/// Where a user's seed is sealed for.
+fn place(user: UserId) -> String {
+    format!("totp:{user}")
+}
+
 fn totp(seed: &str, label: &str, issuer: &str) -> Option<Totp> {
     let secret = Secret::try_from_base32(seed).ok()?;
     // a colon separates the two in the URL
@@ -77,7 +82,8 @@ impl Authenticator {
         let made = totp(&seed, label, issuer);
         let picture = made.and_then(|made| made.to_qr_base64().ok());
         let now = self.clock.now_ms();
-        user_factors::set_pending_seed(&self.storage, user, &seed, now).await?;
+        let sealed = self.storage.seal(&place(user), &seed)?;
+        user_factors::set_pending_seed(&self.storage, user, &sealed, now).await?;
         Ok(Ok(TotpSetup { seed, picture }))
     }
 
@@ -93,7 +99,7 @@ impl Authenticator {
         let now = self.clock.now_ms();
         let pending = record.pending_seed.filter(|(_, since)| *since + PENDING_MS > now);
         let Some((seed, _)) = pending else { return Ok(Err(Hindrance::IsOff)) };
-        if !is_code(&seed, code, now) {
+        if !is_code(&self.storage.unseal(&place(user), &seed)?, code, now) {
             return Ok(Err(Hindrance::WrongCode));
         }
         let is_first = record.profile.second_factors.is_empty();
@@ -188,7 +194,8 @@ impl Authenticator {
         else {
             return Ok(Err(Hindrance::UnknownLogin));
         };
-        let checked = self.check_code(user, &record.totp_seed, code).await;
+        let seed = self.storage.unseal(&place(user), &record.totp_seed)?;
+        let checked = self.check_code(user, &seed, code).await;
         match checked {
             Ok(Ok(())) => Ok(Ok(login.wants_token)),
             other => {

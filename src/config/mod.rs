@@ -63,6 +63,16 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
 }
 
+/// `[secrets]`
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecretsSettings {
+    /// File with a secret of at least 32 octets, the same on every node: seeds of one-time codes
+    /// and private keys are sealed with it in the database. Default: none, they are stored as they
+    /// are.
+    pub key_file: Option<PathBuf>,
+}
+
 /// Everything a node is told.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -78,6 +88,10 @@ pub struct Config {
     pub storage: StorageSettings,
     /// The certificate.
     pub tls: TlsSettings,
+    /// Secrets at rest.
+    pub secrets: SecretsSettings,
+    /// Certificates by ACME.
+    pub acme: crate::directory::acme::Settings,
     /// The IMAP door.
     pub imap: crate::imap::settings::Settings,
     /// The POP3 door.
@@ -116,6 +130,8 @@ impl Default for Config {
             ],
             storage: StorageSettings::default(),
             tls: TlsSettings::default(),
+            secrets: SecretsSettings::default(),
+            acme: crate::directory::acme::Settings::default(),
             imap: crate::imap::settings::Settings::default(),
             pop3: crate::pop3::settings::Settings::default(),
             smtp: crate::smtp::settings::Settings::relay(),
@@ -159,6 +175,7 @@ impl Config {
         self.lmtp.validate().map_err(|error| anyhow::anyhow!("lmtp.{error}"))?;
         self.trace.validate().map_err(|error| anyhow::anyhow!("trace.{error}"))?;
         self.screening.validate().map_err(|error| anyhow::anyhow!("screening.{error}"))?;
+        self.acme.validate().map_err(|error| anyhow::anyhow!("acme.{error}"))?;
         self.dns.validate().map_err(|error| anyhow::anyhow!("dns.{error}"))?;
         let imap = [&self.imap.listen, &self.imap.listen_tls];
         let pop3 = [&self.pop3.listen, &self.pop3.listen_tls];

@@ -57,6 +57,7 @@ impl Directory {
             alt_names,
             chain: new.chain,
             private_key: new.private_key,
+            is_acme: false,
             created_ms: self.clock.now_ms(),
         };
         let was_there = certificates::put(&self.storage, &certificate).await?;
@@ -92,7 +93,8 @@ impl Directory {
     /// `Unavailable`.
     pub async fn find_certificate(&self, name: &str) -> Result<Option<Certificate>> {
         let Ok(name) = server_name_form(name) else { return Ok(None) };
-        if let Some(exact) = certificates::find_by_name(&self.storage, &name).await? {
+        let exact = certificates::find_by_name(&self.storage, &name).await?;
+        if let Some(exact) = exact.filter(|exact| !exact.chain.is_empty()) {
             return Ok(Some(exact));
         }
         // RFC 9525 §6.3: `*` stands for one label
@@ -132,21 +134,21 @@ impl Directory {
     }
 }
 
-fn event(name: &'static str, certificate: &Certificate) -> Event {
+pub(super) fn event(name: &'static str, certificate: &Certificate) -> Event {
     let event = Event::of_store(name).with("cert", certificate.id);
     let event = event.with("servername", &certificate.server_name);
     event.with("fingerprint", &certificate.fingerprint)
 }
 
 /// A server's name as it is looked up by: lowercase, in ASCII as clients send it.
-fn server_name_form(name: &str) -> Result<String> {
+pub(super) fn server_name_form(name: &str) -> Result<String> {
     let bad = || Error::invalid("servername", "\"servername\" must be a host name");
     let ascii = idna::domain_to_ascii(domain_form(name).map_err(|_| bad())?.as_str());
     ascii.ok().filter(|name| !name.is_empty()).ok_or_else(bad)
 }
 
 /// All names of a certificate and when it ends.
-fn described(leaf: &[u8]) -> Result<(Vec<String>, i64)> {
+pub(super) fn described(leaf: &[u8]) -> Result<(Vec<String>, i64)> {
     let bad = |_| Error::invalid("cert", "\"cert\" cannot be read");
     let (_, certificate) = X509Certificate::from_der(leaf).map_err(bad)?;
     let mut names = Vec::new();

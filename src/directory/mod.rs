@@ -1,5 +1,6 @@
 //! Users and addresses: who exists, and where his mail goes.
 
+pub mod acme;
 pub mod address;
 mod autoreply;
 pub mod certificate;
@@ -37,13 +38,22 @@ pub struct Directory {
     email_domain: Arc<str>,
     /// Whose addresses were that came lately.
     hints: Arc<resolve::Hints>,
+    /// Who makes certificates.
+    acme: Arc<acme::Settings>,
 }
 
 impl Directory {
     /// The directory in this database.
     pub fn new(storage: Storage, mailstore: Mailstore, passwords: Passwords, clock: Clock) -> Self {
         let (email_domain, hints) = ("localhost".into(), Arc::default());
-        Self { storage, mailstore, passwords, clock, email_domain, hints }
+        let acme = Arc::default();
+        Self { storage, mailstore, passwords, clock, email_domain, hints, acme }
+    }
+
+    /// The same with an authority for certificates.
+    pub fn with_acme(mut self, settings: acme::Settings) -> Self {
+        self.acme = settings.into();
+        self
     }
 
     /// The same with the domain of addresses that follow from a username without one.

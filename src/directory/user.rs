@@ -8,6 +8,7 @@ use crate::model::error::{Error, Result};
 use crate::model::event::Event;
 use crate::model::id::UserId;
 use crate::model::profile::{AddressEntry, Page, Profile, ProfileUpdate, UserNumber};
+use crate::model::target::ForwardTarget;
 use crate::model::user::User;
 use crate::storage::changes::{self, Doorbell};
 use crate::storage::field::new_id;
@@ -169,6 +170,7 @@ impl Directory {
         let event = Event::of_user("user.created", id).with("username", &record.username);
         let event = event.with("name", record.update.name.as_deref().unwrap_or_default());
         self.emit(event.with("address", &record.address)).await;
+        self.tell_targets(id, &[], record.update.targets.as_deref().unwrap_or_default()).await;
         Ok(id)
     }
 
@@ -285,11 +287,18 @@ impl Directory {
             keys.smime_certs = Some(Vec::new());
         }
         let ends = passwords.ends_tokens || update.disabled_scopes.is_some();
+        let targets_before = match &update.targets {
+            Some(_) => users::load(&self.storage, user).await?.profile.user.rules.targets,
+            None => Vec::new(),
+        };
         users::update(&self.storage, user, &update, &passwords, now).await?;
         if update.numbers.iter().any(|number| number.0 == UserNumber::Retention) {
             self.mailstore.defer(user, Work::Restamp { mailbox: None }).await?;
         }
         self.reset_windows(user, &update.numbers).await?;
+        if let Some(targets) = &update.targets {
+            self.tell_targets(user, &targets_before, targets).await;
+        }
         if is_new_password {
             self.emit(Event::of_user("user.password.changed", user)).await;
         }
@@ -297,6 +306,14 @@ impl Directory {
             self.ring_sessions(user).await;
         }
         Ok(())
+    }
+
+    /// Tells where a user's mail goes to that it did not before.
+    async fn tell_targets(&self, user: UserId, before: &[ForwardTarget], now: &[ForwardTarget]) {
+        for target in now.iter().filter(|target| !before.contains(target)) {
+            let event = Event::of_user("forward added", user).with("type", "user");
+            self.emit(event.with("target", &target.value)).await;
+        }
     }
 
     /// Ends a user's sessions of all protocols on all nodes, not his tokens. `reason`: what their

@@ -10,7 +10,6 @@ use super::session::Session;
 use crate::codec::imap::quota::{Quota, Resource};
 use crate::codec::imap::response_code::ResponseCode;
 use crate::model::id::UserId;
-use crate::model::limits::MAILBOXES_MAX;
 use crate::model::mailbox::{DELIMITER, MailboxName, OTHER_USERS};
 use crate::model::rights::Rights;
 
@@ -63,7 +62,7 @@ impl Session {
         if let Some(limit) = count.usage.quota_messages {
             resources.push(Resource { name: "MESSAGE", used: count.messages, limit });
         }
-        let limit = MAILBOXES_MAX as u64;
+        let limit = count.mailboxes_max;
         resources.push(Resource { name: "MAILBOX", used: count.mailboxes, limit });
         self.writer().quota(root, &resources);
         Ok(())

@@ -58,6 +58,7 @@ const JOBS: &[Job] = &[
     Job { name: "purge-archive", period: Duration::from_secs(600), step: purge_archive },
     Job { name: "garbage", period: Duration::from_secs(900), step: collect_garbage },
     Job { name: "dmarc-reports", period: Duration::from_secs(3600), step: send_report },
+    Job { name: "acme", period: Duration::from_secs(10), step: renew_certificate },
     Job { name: "purge-users", period: Duration::from_secs(60), step: purge_users },
 ];
 
@@ -96,6 +97,10 @@ fn purge_archive(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
 
 fn collect_garbage(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
     Box::pin(ctx.mailstore.collect_garbage())
+}
+
+fn renew_certificate(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
+    Box::pin(async { Box::pin(ctx.directory.renew_certificate()).await })
 }
 
 fn purge_users(ctx: &Context) -> BoxFuture<'_, Result<u64>> {

@@ -1,6 +1,7 @@
 //! COPY (RFC 9051 §6.4.7) and MOVE (RFC 6851, RFC 9051 §6.4.8).
 use super::Mailstore;
 use super::flags::{checked, is_unchanged, spell, unchanged};
+use super::marks::Mark;
 use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagMask, FlagSet};
 use crate::model::id::{ContentHash, MailboxId, UserId};
@@ -223,13 +224,14 @@ impl Mailstore {
         {
             return self.move_encrypting(user, (source, target), uids, &keys).await;
         }
+        let mut mark = None;
         let mut all = Copied::default();
         let mut left = uids.clone();
         while !left.is_empty() {
             let mut moved = Copied::default();
             let turn = self.writers().turn(user).await;
             let outcome = transaction::run!(self.storage(), async |session| {
-                moved = self.move_once(session, (user, source), &left, target).await?;
+                (moved, mark) = self.move_once(session, (user, source), &left, target).await?;
                 if moved.uids.is_empty() { Err(unchanged()) } else { Ok(()) }
             })
             .await;
@@ -253,6 +255,9 @@ impl Mailstore {
                 left = left.below(*first);
             }
             all.uids.extend(moved.uids);
+        }
+        if let Some(mark) = mark {
+            self.mark(user, target, all.uids.iter().map(|pair| pair.1).collect(), mark);
         }
         Ok(all)
     }
@@ -287,7 +292,7 @@ impl Mailstore {
         (user, source): (UserId, MailboxId),
         uids: &UidSet,
         target: MailboxId,
-    ) -> Result<Copied> {
+    ) -> Result<(Copied, Option<Mark>)> {
         let storage = self.storage();
         let (from, to) = self.bump_both(session, user, source, target).await?;
         let (mut moved, mut sum, mut gone) = (UidSet::new(), Sum::default(), Vec::new());
@@ -300,7 +305,7 @@ impl Mailstore {
         })
         .await?;
         if moved.is_empty() {
-            return Ok(Copied { uid_validity: to.uid_validity, uids: Vec::new() });
+            return Ok((Copied { uid_validity: to.uid_validity, uids: Vec::new() }, None));
         }
         let count = u32::try_from(moved.len()).map_err(|_| no_uids_left())?;
         let last = to.uid_next.checked_add(count).ok_or_else(no_uids_left)?;
@@ -323,7 +328,8 @@ impl Mailstore {
         }
         changes::insert_with_gone(storage, session, &changes, &gone).await?;
         let uids = moved.iter().zip(to.uid_next..).collect();
-        Ok(Copied { uid_validity: to.uid_validity, uids })
+        let mark = Mark::of_move(from.special_use, to.special_use);
+        Ok((Copied { uid_validity: to.uid_validity, uids }, mark))
     }
 
     /// Source and target after their bumps.

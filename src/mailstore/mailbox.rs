@@ -17,8 +17,8 @@ use crate::storage::field::new_id;
 use crate::storage::mailboxes::{self, Settings};
 use crate::storage::transaction;
 use crate::storage::{
-    contents, deferred, files, mailbox_counters, metadata, settings, shares, subscriptions,
-    threads, url_keys, usage,
+    contents, deferred, files, filters, mailbox_counters, metadata, settings, shares,
+    subscriptions, threads, url_keys, usage,
 };
 
 /// Messages removed by one transaction when their mailbox is gone already.
@@ -248,6 +248,8 @@ impl Mailstore {
         if let Some(drain) = drain {
             self.finish(drain).await;
         }
+        // what it would file goes to INBOX until its owner says where to
+        filters::disable_of_mailbox(self.storage(), user, mailbox).await?;
         let event = Event::of_user("mailbox.deleted", user).with("mailbox", mailbox);
         self.emit(event.with("path", &gone.name)).await;
         Ok(())

@@ -16,6 +16,7 @@ pub mod flags;
 mod group_commit;
 pub mod inbox;
 pub mod mailbox;
+pub mod marks;
 pub mod metadata;
 pub mod quota;
 mod rename;

@@ -7,6 +7,8 @@
 use super::Mailstore;
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
+use crate::model::setting::Setting;
+use crate::storage::settings;
 pub use crate::storage::usage::Usage;
 
 /// What counts against a user's limits.
@@ -18,6 +20,8 @@ pub struct QuotaCount {
     pub messages: u64,
     /// Mailboxes.
     pub mailboxes: u64,
+    /// Mailboxes allowed.
+    pub mailboxes_max: u64,
 }
 
 impl Mailstore {
@@ -28,7 +32,8 @@ impl Mailstore {
     pub async fn count_quota(&self, user: UserId) -> Result<QuotaCount> {
         let usage = self.find_usage(user).await?;
         let (mailboxes, messages) = crate::storage::usage::count(self.storage(), user).await?;
-        Ok(QuotaCount { usage, messages, mailboxes })
+        let mailboxes_max = settings::find_number(self.storage(), Setting::MaxMailboxes).await?;
+        Ok(QuotaCount { usage, messages, mailboxes, mailboxes_max })
     }
 
     /// What a user uses and may use. One round trip.

@@ -8,6 +8,9 @@ use std::error::Error as StdError;
 /// The result of an operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Reason of an [`Error::Internal`]: a stored secret was sealed with a key that is not configured.
+pub const SECRET_SEALED: &str = "a stored secret needs the key it was sealed with";
+
 /// What went wrong, in terms a caller can act on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -11,22 +11,30 @@ pub struct Event {
     pub user: Option<UserId>,
     /// Its fields beside those every event has.
     pub fields: Vec<(&'static str, String)>,
+    /// Those that are numbers.
+    pub numbers: Vec<(&'static str, u64)>,
 }
 
 impl Event {
     /// An event of a user.
     pub fn of_user(name: &'static str, user: UserId) -> Self {
-        Self { name, user: Some(user), fields: Vec::new() }
+        Self { name, user: Some(user), fields: Vec::new(), numbers: Vec::new() }
     }
 
     /// An event of the whole store.
     pub const fn of_store(name: &'static str) -> Self {
-        Self { name, user: None, fields: Vec::new() }
+        Self { name, user: None, fields: Vec::new(), numbers: Vec::new() }
     }
 
     /// The same with one more field.
     pub fn with(mut self, field: &'static str, value: impl ToString) -> Self {
         self.fields.push((field, value.to_string()));
+        self
+    }
+
+    /// The same with one more field that is a number.
+    pub fn with_number(mut self, field: &'static str, value: u64) -> Self {
+        self.numbers.push((field, value));
         self
     }
 

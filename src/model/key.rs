@@ -50,10 +50,12 @@ pub struct Certificate {
     pub expires_ms: TimeMs,
     /// All names it is for.
     pub alt_names: Vec<String>,
-    /// PEM: the certificate and those that vouch for it.
+    /// PEM: the certificate and those that vouch for it; empty: it is still to be obtained.
     pub chain: String,
     /// PEM.
     pub private_key: String,
+    /// Obtained and renewed by ACME.
+    pub is_acme: bool,
     /// When it was stored.
     pub created_ms: TimeMs,
 }

@@ -9,9 +9,11 @@
 //! | `expires` | date | |
 //! | `altNames` | list of text | all names it is for, with `*.parent` ones |
 //! | `cert`, `privateKey` | text | PEM; the chain, leaf first |
+//! | `acme`, `acmeDue`, `acmeError` | bool, date, text | by ACME; when next; why not the last time |
 //! | `created` | date | |
 //!
-//! Indexes: `{servername}` unique, `{altNames, expires}`. Read at each TLS handshake that names a
+//! `privateKey` is sealed ([`super::vault`]). One that is still to be obtained has no `cert`.
+//! Indexes: `{servername}` unique, `{altNames, expires}`, `{acmeDue}`. Read at each TLS handshake that names a
 //! server.
 
 use super::Storage;
@@ -27,7 +29,7 @@ fn certificates(storage: &Storage) -> Collection<Document> {
     storage.collection("certificates")
 }
 
-fn read(document: &Document) -> Result<Certificate> {
+fn read(storage: &Storage, document: &Document) -> Result<Certificate> {
     let text = |name: &str| document.get_str(name).unwrap_or_default().to_owned();
     let names = document.get_array("altNames").map(Vec::as_slice).unwrap_or_default();
     Ok(Certificate {
@@ -38,9 +40,81 @@ fn read(document: &Document) -> Result<Certificate> {
         expires_ms: get_ms(document, "expires"),
         alt_names: names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
         chain: text("cert"),
-        private_key: text("privateKey"),
+        private_key: storage.unseal(&place(&text("servername")), &text("privateKey"))?,
+        is_acme: document.get_bool("acme").unwrap_or(false),
         created_ms: get_ms(document, "created"),
     })
+}
+
+/// Where a name's private key is sealed for.
+fn place(server_name: &str) -> String {
+    format!("cert:{server_name}")
+}
+
+fn fields(storage: &Storage, certificate: &Certificate) -> Result<Document> {
+    let key = storage.seal(&place(&certificate.server_name), &certificate.private_key)?;
+    Ok(doc! {
+        "fingerprint": &certificate.fingerprint,
+        "expires": date(certificate.expires_ms),
+        "altNames": certificate.alt_names.clone(),
+        "cert": &certificate.chain,
+        "privateKey": key,
+        "created": date(certificate.created_ms),
+    })
+}
+
+/// Wishes for a certificate by ACME, at once; whether the name had one, which stays meanwhile.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn request(
+    storage: &Storage,
+    id: ObjectId,
+    server_name: &str,
+    description: Option<String>,
+    now_ms: i64,
+) -> Result<bool> {
+    let update = doc! {
+        "$set": { "description": description, "acme": true, "acmeDue": date(now_ms) },
+        "$setOnInsert": { "_id": oid(id), "created": date(now_ms) },
+    };
+    let filter = doc! { "servername": server_name };
+    Ok(certificates(storage).update_one(filter, update).upsert(true).await?.matched_count > 0)
+}
+
+/// Takes a certificate that is due by ACME; it is due again at `again_ms`. One round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn claim(storage: &Storage, now_ms: i64, again_ms: i64) -> Result<Option<Certificate>> {
+    let filter = doc! { "acmeDue": { "$lte": date(now_ms) } };
+    let update = doc! { "$set": { "acmeDue": date(again_ms) } };
+    let found = certificates(storage).find_one_and_update(filter, update).await?;
+    found.map(|found| read(storage, &found)).transpose()
+}
+
+/// Stores what was obtained by ACME, unless the wish was taken back; it is due again at `due_ms`.
+/// One round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn renew(storage: &Storage, certificate: &Certificate, due_ms: i64) -> Result<()> {
+    let mut set = fields(storage, certificate)?;
+    set.insert("acmeDue", date(due_ms));
+    let update = doc! { "$set": set, "$unset": { "acmeError": 1 } };
+    let filter = doc! { "_id": oid(certificate.id), "acme": true };
+    certificates(storage).update_one(filter, update).await?;
+    Ok(())
+}
+
+/// Notes why a certificate was not obtained, for people: one round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn note_failure(storage: &Storage, id: ObjectId, reason: &str) -> Result<()> {
+    let update = doc! { "$set": { "acmeError": reason } };
+    certificates(storage).update_one(doc! { "_id": oid(id) }, update).await?;
+    Ok(())
 }
 
 /// Stores a certificate in place of the name's one, whose id stays; whether there was one.
@@ -48,16 +122,14 @@ fn read(document: &Document) -> Result<Certificate> {
 /// # Errors
 /// `Unavailable`.
 pub async fn put(storage: &Storage, certificate: &Certificate) -> Result<bool> {
-    let set = doc! {
-        "description": certificate.description.clone(),
-        "fingerprint": &certificate.fingerprint,
-        "expires": date(certificate.expires_ms),
-        "altNames": certificate.alt_names.clone(),
-        "cert": &certificate.chain,
-        "privateKey": &certificate.private_key,
-        "created": date(certificate.created_ms),
+    let mut set = fields(storage, certificate)?;
+    set.insert("description", certificate.description.clone());
+    set.insert("acme", false);
+    let update = doc! {
+        "$set": set,
+        "$unset": { "acmeDue": 1, "acmeError": 1 },
+        "$setOnInsert": { "_id": oid(certificate.id) },
     };
-    let update = doc! { "$set": set, "$setOnInsert": { "_id": oid(certificate.id) } };
     let filter = doc! { "servername": &certificate.server_name };
     Ok(certificates(storage).update_one(filter, update).upsert(true).await?.matched_count > 0)
 }
@@ -67,7 +139,8 @@ pub async fn put(storage: &Storage, certificate: &Certificate) -> Result<bool> {
 /// # Errors
 /// `Unavailable`.
 pub async fn find(storage: &Storage, id: ObjectId) -> Result<Option<Certificate>> {
-    certificates(storage).find_one(doc! { "_id": oid(id) }).await?.as_ref().map(read).transpose()
+    let found = certificates(storage).find_one(doc! { "_id": oid(id) }).await?;
+    found.map(|found| read(storage, &found)).transpose()
 }
 
 /// The certificate stored under exactly this name.
@@ -76,7 +149,7 @@ pub async fn find(storage: &Storage, id: ObjectId) -> Result<Option<Certificate>
 /// `Unavailable`.
 pub async fn find_by_name(storage: &Storage, name: &str) -> Result<Option<Certificate>> {
     let found = certificates(storage).find_one(doc! { "servername": name }).await?;
-    found.as_ref().map(read).transpose()
+    found.map(|found| read(storage, &found)).transpose()
 }
 
 /// The certificate among whose names is one of these that lasts longest.
@@ -86,7 +159,7 @@ pub async fn find_by_name(storage: &Storage, name: &str) -> Result<Option<Certif
 pub async fn find_by_alt_names(storage: &Storage, names: &[String]) -> Result<Option<Certificate>> {
     let filter = doc! { "altNames": { "$in": names } };
     let found = certificates(storage).find_one(filter).sort(doc! { "expires": -1 }).await?;
-    found.as_ref().map(read).transpose()
+    found.map(|found| read(storage, &found)).transpose()
 }
 
 /// Removes a certificate; whether it was there.
@@ -136,7 +209,7 @@ pub async fn list(
     let (after, before) = (after.map(Bson::from), before.map(Bson::from));
     let collection = certificates(storage);
     let found = find_around(&collection, listing.document(), "servername", after, before, limit);
-    found.await?.iter().map(read).collect()
+    found.await?.iter().map(|found| read(storage, found)).collect()
 }
 
 /// How many certificates a listing shows.

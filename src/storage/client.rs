@@ -3,6 +3,7 @@
 use crate::model::error::{Error, Result};
 use crate::storage::cache::Cache;
 use crate::storage::settings::Remembered;
+use crate::storage::vault::Vault;
 use bson::Document;
 use mongodb::options::{
     Acknowledgment, ClientOptions, ReadConcern, SelectionCriteria, WriteConcern,
@@ -22,6 +23,7 @@ const CACHE_OCTETS: usize = 32 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Storage {
     inner: Arc<Inner>,
+    vault: Vault,
 }
 
 #[derive(Debug)]
@@ -59,10 +61,21 @@ impl Storage {
         let cache = Cache::new(CACHE_OCTETS);
         let storage = Self {
             inner: Arc::new(Inner { client, database, cache, settings: Remembered::default() }),
+            vault: Vault::default(),
         };
         super::indexes::create(&storage).await?;
         super::migrations::run(&storage).await?;
         Ok(storage)
+    }
+
+    /// The same with a secret that seals secrets at rest.
+    pub fn with_secret(mut self, secret: &[u8]) -> Self {
+        self.vault = Vault::new(secret);
+        self
+    }
+
+    pub(super) const fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// Whether a primary answers: one round trip.

@@ -6,7 +6,7 @@
 //! | `domain` | text | lowercase Unicode |
 //! | `selector`, `description` | text | |
 //! | `fingerprint` | text | SHA-256 of the public key |
-//! | `privateKey`, `publicKey` | text | PEM |
+//! | `privateKey`, `publicKey` | text | PEM; the first sealed ([`super::vault`]) |
 //! | `dnsValue` | text | what the DNS record has to say |
 //! | `created` | date | |
 //!
@@ -25,7 +25,7 @@ fn keys(storage: &Storage) -> Collection<Document> {
     storage.collection("dkim_keys")
 }
 
-fn read(document: &Document) -> Result<DkimKey> {
+fn read(storage: &Storage, document: &Document) -> Result<DkimKey> {
     let text = |name: &str| document.get_str(name).unwrap_or_default().to_owned();
     Ok(DkimKey {
         id: get_id(document, "_id")?,
@@ -33,11 +33,16 @@ fn read(document: &Document) -> Result<DkimKey> {
         selector: text("selector"),
         description: document.get_str("description").ok().map(str::to_owned),
         fingerprint: text("fingerprint"),
-        private_key: text("privateKey"),
+        private_key: storage.unseal(&place(&text("domain")), &text("privateKey"))?,
         public_key: text("publicKey"),
         dns_value: text("dnsValue"),
         created_ms: get_ms(document, "created"),
     })
+}
+
+/// Where a domain's private key is sealed for.
+fn place(domain: &str) -> String {
+    format!("dkim:{domain}")
 }
 
 /// Stores a key in place of the domain's one, whose id stays; whether there was one. The caller
@@ -50,7 +55,7 @@ pub async fn put(storage: &Storage, key: &DkimKey) -> Result<bool> {
         "selector": &key.selector,
         "description": key.description.clone(),
         "fingerprint": &key.fingerprint,
-        "privateKey": &key.private_key,
+        "privateKey": storage.seal(&place(&key.domain), &key.private_key)?,
         "publicKey": &key.public_key,
         "dnsValue": &key.dns_value,
         "created": date(key.created_ms),
@@ -65,7 +70,11 @@ pub async fn put(storage: &Storage, key: &DkimKey) -> Result<bool> {
 /// # Errors
 /// `Unavailable`.
 pub async fn find(storage: &Storage, key: ObjectId) -> Result<Option<DkimKey>> {
-    keys(storage).find_one(doc! { "_id": oid(key) }).await?.as_ref().map(read).transpose()
+    keys(storage)
+        .find_one(doc! { "_id": oid(key) })
+        .await?
+        .map(|found| read(storage, &found))
+        .transpose()
 }
 
 /// The key of a domain.
@@ -73,7 +82,11 @@ pub async fn find(storage: &Storage, key: ObjectId) -> Result<Option<DkimKey>> {
 /// # Errors
 /// `Unavailable`.
 pub async fn find_by_domain(storage: &Storage, domain: &str) -> Result<Option<DkimKey>> {
-    keys(storage).find_one(doc! { "domain": domain }).await?.as_ref().map(read).transpose()
+    keys(storage)
+        .find_one(doc! { "domain": domain })
+        .await?
+        .map(|found| read(storage, &found))
+        .transpose()
 }
 
 /// Removes a key; whether it was there.
@@ -106,7 +119,7 @@ pub async fn list(
     let (after, before) = (after.map(Bson::from), before.map(Bson::from));
     let collection = keys(storage);
     let found = find_around(&collection, matching(query), "domain", after, before, limit);
-    found.await?.iter().map(read).collect()
+    found.await?.iter().map(|found| read(storage, found)).collect()
 }
 
 /// How many keys a listing shows.

@@ -19,7 +19,7 @@ use super::listing::find_around;
 use super::target::{get_targets, targets};
 use crate::model::error::{Error, Result};
 use crate::model::filter::{Filter, FilterAction, FilterQuery};
-use crate::model::id::{ObjectId, UserId};
+use crate::model::id::{MailboxId, ObjectId, UserId};
 use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt as _;
 use mongodb::Collection;
@@ -107,6 +107,17 @@ pub async fn insert(storage: &Storage, filter: &Filter) -> Result<()> {
     let marked = doc! { "_id": oid(filter.user), "filterless": true };
     storage.users().update_one(marked, doc! { "$unset": { "filterless": 1 } }).await?;
     filters(storage).insert_one(write(filter)).await?;
+    Ok(())
+}
+
+/// Switches off the rules that file into a mailbox, which is gone: one round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn disable_of_mailbox(storage: &Storage, user: UserId, mailbox: MailboxId) -> Result<()> {
+    let filter = doc! { "user": oid(user), "action.mailbox": oid(mailbox) };
+    let set = doc! { "$set": { "disabled": true } };
+    filters(storage).update_many(filter, set).await?;
     Ok(())
 }
 

@@ -69,6 +69,7 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "pending_logins", keys: &[("user", 1)], ..PLAIN },
     Index { collection: "webauthn_challenges", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "webauthn_challenges", keys: &[("user", 1)], ..PLAIN },
+    Index { collection: "certificates", keys: &[("acmeDue", 1)], ..PLAIN },
     Index { collection: "acme_challenges", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "tokens", keys: &[("user", 1)], ..PLAIN },
     Index { collection: "tokens", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },

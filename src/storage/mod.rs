@@ -7,6 +7,7 @@
 //! `session`
 //! argument works inside a transaction of `transaction::run!`.
 
+pub mod acme_accounts;
 pub mod acme_challenges;
 pub mod address_register;
 pub mod addresses;
@@ -75,6 +76,7 @@ pub mod user_factors;
 pub mod user_keys;
 pub mod usernames;
 pub mod users;
+mod vault;
 pub mod watch;
 pub mod webauthn;
 pub mod webhooks;

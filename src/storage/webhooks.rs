@@ -159,18 +159,31 @@ pub async fn tell(storage: &Storage, event: &Event, now: TimeMs) {
     }
 }
 
+/// The hooks that listen to an event.
+fn listening(event: &Event) -> Document {
+    let whose = [Bson::Null].into_iter().chain(event.user.map(|user| Bson::from(oid(user))));
+    doc! {
+        "type": { "$in": event.types() },
+        "user": { "$in": whose.collect::<Vec<Bson>>() },
+    }
+}
+
+/// Whether any hook listens to such an event: one round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn is_heard(storage: &Storage, event: &Event) -> Result<bool> {
+    Ok(webhooks(storage).find_one(listening(event)).await?.is_some())
+}
+
 /// Tells the hooks that listen: one round trip when there are none, else three.
 ///
 /// # Errors
 /// `Unavailable`.
 pub async fn emit(storage: &Storage, event: &Event, now: TimeMs) -> Result<()> {
-    let whose = [Bson::Null].into_iter().chain(event.user.map(|user| Bson::from(oid(user))));
-    let listening = doc! {
-        "type": { "$in": event.types() },
-        "user": { "$in": whose.collect::<Vec<Bson>>() },
-    };
     let collection = webhooks(storage);
-    let found = collection.find(listening).projection(doc! { "_id": 1 }).limit(HOOKS_MAX).await?;
+    let found =
+        collection.find(listening(event)).projection(doc! { "_id": 1 }).limit(HOOKS_MAX).await?;
     let hooks: Vec<Document> = found.try_collect().await?;
     let hooks: Vec<Bson> = hooks.iter().filter_map(|hook| hook.get("_id").cloned()).collect();
     if hooks.is_empty() {
@@ -204,6 +217,9 @@ fn body(event: &Event, id: &str, now: TimeMs) -> String {
     }
     for (name, value) in &event.fields {
         fields.insert((*name).to_owned(), value.clone().into());
+    }
+    for (name, value) in &event.numbers {
+        fields.insert((*name).to_owned(), (*value).into());
     }
     serde_json::Value::Object(fields).to_string()
 }

@@ -318,3 +318,40 @@ async fn a_stored_certificate_is_shown_on_the_next_connection() {
     assert_eq!((status, &answer["code"]), (404, &"CertNotFound".into()));
     store.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moves_into_junk_and_out_of_it_are_events() {
+    let store = TestStore::start().await;
+    let (api, anna) = (store.api(), store.create_user("anna").await);
+    let (address, posts) = sink().await;
+    let hook = json!({ "type": ["marked.*", "forward added"], "user": anna,
+        "url": format!("http://{address}/marks") });
+    assert_eq!(api.post("/webhooks", &hook).await.0, 200);
+    let targets = json!({ "targets": ["out@elsewhere.example"] });
+    assert_eq!(api.put(&format!("/users/{anna}"), &targets).await.0, 200);
+    assert_eq!(api.put(&format!("/users/{anna}"), &targets).await.0, 200);
+    let mut imap = store.imap("anna").await;
+    let message = b"From: B <b@example.org>\r\nSubject: offer\r\nMessage-ID: <1@x>\r\n\r\nx\r\n";
+    imap.append("INBOX", "", message).await;
+    imap.ok("SELECT INBOX").await;
+    imap.ok("MOVE 1 Junk").await;
+    imap.ok("SELECT Junk").await;
+    imap.ok("MOVE 1 INBOX").await;
+    imap.ok("SELECT INBOX").await;
+    imap.ok("MOVE 1 Trash").await;
+    let (_, list) = api.get(&format!("/users/{anna}/mailboxes")).await;
+    let rows = list["results"].as_array().unwrap();
+    let trash = rows.iter().find(|row| row["path"] == "Trash").unwrap()["id"].as_str().unwrap();
+    let path = format!("/users/{anna}/mailboxes/{trash}/messages/1");
+    assert_eq!(api.put(&path, &json!({ "flagged": true })).await.0, 200);
+    let heard = || posts.lock().unwrap().get("/marks").cloned().unwrap_or_default();
+    wait("four events", async || heard().len() >= 4).await;
+    let mut names: Vec<String> =
+        heard().iter().map(|post| post["ev"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["forward added", "marked.ham", "marked.ham", "marked.spam"]);
+    let spam = heard().into_iter().find(|post| post["ev"] == "marked.spam").unwrap();
+    assert_eq!((&spam["message"], &spam["subject"]), (&json!(1), &json!("offer")), "{spam}");
+    assert_eq!((&spam["from"], &spam["messageId"]), (&json!("B <b@example.org>"), &json!("<1@x>")));
+    store.stop().await;
+}

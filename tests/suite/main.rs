@@ -10,6 +10,7 @@
 
 mod support;
 
+mod acme;
 mod api;
 mod authentication;
 mod cluster;
@@ -40,6 +41,7 @@ mod rules;
 mod scale;
 mod screening;
 mod search;
+mod secrets;
 mod sessions;
 mod sharing;
 mod smtp;

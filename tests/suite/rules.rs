@@ -439,3 +439,18 @@ async fn a_full_mailbox_gets_its_submitted_mail_when_there_is_room() {
     .await;
     store.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_files_into_a_removed_mailbox_is_switched_off() {
+    let store = TestStore::start().await;
+    let (api, anna) = (store.api(), store.create_user("anna").await);
+    let new = ok(api.post(&format!("/users/{anna}/mailboxes"), &json!({ "path": "Lists" })).await);
+    let lists = new.await["id"].as_str().unwrap().to_owned();
+    let rule = json!({ "query": { "subject": "x" }, "action": { "mailbox": lists } });
+    let rule = ok(api.post(&format!("/users/{anna}/filters"), &rule).await).await;
+    let path = format!("/users/{anna}/filters/{}", rule["id"].as_str().unwrap());
+    assert_eq!(ok(api.get(&path).await).await["disabled"], false);
+    ok(api.delete(&format!("/users/{anna}/mailboxes/{lists}")).await).await;
+    assert_eq!(ok(api.get(&path).await).await["disabled"], true);
+    store.stop().await;
+}
