@@ -1,8 +1,13 @@
 //! What the description of the API says besides the operations.
 
+use super::problem::{ProblemView, RefusalView};
 use super::router;
-use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::OneOfBuilder;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
 #[derive(utoipa::OpenApi)]
@@ -42,9 +47,13 @@ use utoipa::{Modify, OpenApi as _};
         (name = "Health", description = "Is the store alive?")
     ),
     security(("accessToken" = []), ("accessTokenHeader" = []), ("accessTokenQuery" = [])),
+    components(schemas(AnyProblem)),
     modifiers(&SecuritySchemes)
 )]
 struct Description;
+
+/// The type of nearly all bodies.
+const JSON: &str = "application/json";
 
 struct SecuritySchemes;
 
@@ -65,9 +74,57 @@ pub fn base() -> OpenApi {
     Description::openapi()
 }
 
+/// What went wrong, in one of its shapes.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "documentation of bodies only")]
+enum AnyProblem {
+    /// In the operation.
+    Problem(ProblemView),
+    /// Before it.
+    Refusal(RefusalView),
+}
+
+/// Operations that tell of a failure with status 200, as the reference does.
+const SOFT: [&str; 2] = ["finishCredentialRegistration", "finishAssertion"];
+
+/// Adds what is true of every operation: a parameter may be refused, a token may be missing; a
+/// failure before the operation has another shape than one in it.
+fn complete(operation: &mut Operation) {
+    let is_public = operation.security == Some(vec![SecurityRequirement::default()]);
+    let responses = &mut operation.responses.responses;
+    for (status, text) in [("400", "Refused"), ("403", "Not permitted, or no valid token")] {
+        let response = || ResponseBuilder::new().description(text).content(JSON, problem());
+        if !is_public {
+            responses.entry(status.to_owned()).or_insert_with(|| response().build().into());
+        }
+    }
+    let is_soft = operation.operation_id.as_deref().is_some_and(|id| SOFT.contains(&id));
+    for (status, response) in responses.iter_mut() {
+        let RefOr::T(response) = response else { continue };
+        let Some(RefOr::T(content)) = response.content.get_mut(JSON) else { continue };
+        if status != "200" {
+            *content = problem();
+        } else if is_soft && let Some(right) = content.schema.take() {
+            let either = OneOfBuilder::new().item(right).item(Ref::from_schema_name("ProblemView"));
+            content.schema = Some(RefOr::T(either.into()));
+        }
+    }
+}
+
+fn problem() -> Content {
+    Content::new(Some(Ref::from_schema_name("AnyProblem")))
+}
+
 /// The whole description as JSON text, indented, with a final line feed.
 pub fn document() -> String {
-    let description = router::operations().into_openapi();
+    let mut description = router::operations().into_openapi();
+    for item in description.paths.paths.values_mut() {
+        let methods = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in methods.into_iter().flatten() {
+            complete(operation);
+        }
+    }
     let mut text = description.to_pretty_json().unwrap_or_else(|error| {
         tracing::error!(%error, "the description could not be written");
         "{}".to_owned()

@@ -13,6 +13,7 @@ mod support;
 mod acme;
 mod api;
 mod authentication;
+mod clients;
 mod cluster;
 mod corpus;
 mod dns;
