@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!         cli ── server ── config                     put it together
-//!   imap   pop3   smtp (LMTP)   api   jobs                 doors: one per way in or out
+//!   imap   pop3   smtp (LMTP)   api   mta   jobs           doors: one per way in or out
 //!            delivery              screening          a message finds its mailboxes / who may come
 //!            directory     queue                      who exists / what must leave
 //!      mailstore   auth   cluster   trace             meaning of mail / who are you / tell the
@@ -30,6 +30,7 @@
 //! - [`screening`]: checks on mail that comes in from strangers.
 //! - [`imap`], [`pop3`], [`smtp`], [`api`]: the doors. Each has `settings.rs` and one file that turns
 //!   errors into its words.
+//! - [`mta`]: what leaves: from the queue to next hops.
 //! - [`jobs`]: periodic work under leases: expiry, purges, garbage, work that requests left.
 //! - [`config`], [`server`], [`cli`]: composed, started, commanded.
 //!
@@ -85,6 +86,7 @@ pub mod imap;
 pub mod jobs;
 pub mod mailstore;
 pub mod model;
+pub mod mta;
 pub mod net;
 pub mod pop3;
 pub mod queue;

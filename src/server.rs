@@ -29,7 +29,7 @@ use crate::storage::Storage;
 use crate::storage::local::LocalDatabase;
 use crate::tasks::Tasks;
 use crate::trace::Trace;
-use crate::{api, imap, jobs, pop3, smtp, telemetry};
+use crate::{api, imap, jobs, mta, pop3, smtp, telemetry};
 
 /// Octets of the secret that seals secrets at rest.
 const SECRET_OCTETS_MIN: usize = 32;
@@ -226,6 +226,16 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         let (delivery, screening) = (operations.delivery.clone(), operations.screening.clone());
         let context = jobs::Context { mailstore, directory, delivery, screening, leases };
         jobs::start(&context, &operations.tasks);
+    }
+    if config.roles.contains(&Role::Mta) {
+        let handles = mta::Handles {
+            delivery: operations.delivery.clone(),
+            directory: operations.directory.clone(),
+            resolver: operations.resolver.clone(),
+            hostname: config.host_name().into(),
+        };
+        mta::start(handles, config.mta.clone(), &operations.tasks)
+            .context("mta.trusted_authorities")?;
     }
     match open_doors(&config, &operations, &acceptor).await {
         Ok((addresses, root_token_file)) => Ok(Running {

@@ -1,9 +1,11 @@
 //! Bytes to nouns and back: pure, total, never panics.
 
 pub mod collation;
+pub mod dsn;
 pub mod imap;
 pub mod milter;
 pub mod mime;
+pub mod mta_sts;
 pub mod pop3;
 pub mod sasl;
 pub mod smtp;

@@ -15,7 +15,7 @@ use super::Config;
 /// configuration.
 const ROOT_KEYS: [&str; 2] = ["data_dir", "roles"];
 /// Keys that hold a list, so that `EIDER_IMAP__LISTEN=a:1,b:2` needs no brackets.
-const LIST_KEYS: [&str; 11] = [
+const LIST_KEYS: [&str; 13] = [
     "listen",
     "listen_tls",
     "roles",
@@ -27,6 +27,8 @@ const LIST_KEYS: [&str; 11] = [
     "refused",
     "exempt",
     "unchecked_listeners",
+    "source_addresses",
+    "allow_networks",
 ];
 /// Keys that hold text even when it looks like a number, a boolean or a list.
 const TEXT_KEYS: [&str; 8] =

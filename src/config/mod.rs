@@ -29,6 +29,8 @@ pub enum Role {
     Lmtp,
     /// The HTTP interface.
     Api,
+    /// Outgoing mail.
+    Mta,
     /// Periodic work: expiry, purges, what requests left to do.
     Jobs,
 }
@@ -82,7 +84,7 @@ pub struct Config {
     /// The name in greetings and Received lines. Default: the machine's host name.
     pub hostname: Option<String>,
     /// What this node does: `imap`, `pop3`, `smtp`, `submission`, `lmtp`, `api`,
-    /// `jobs`. Default: all.
+    /// `mta`, `jobs`. Default: all.
     pub roles: Vec<Role>,
     /// The database.
     pub storage: StorageSettings,
@@ -104,6 +106,8 @@ pub struct Config {
     pub lmtp: crate::smtp::settings::Settings,
     /// The HTTP door.
     pub api: crate::api::settings::Settings,
+    /// Outgoing mail.
+    pub mta: crate::mta::settings::Settings,
     /// The stories of messages.
     pub trace: crate::trace::settings::Settings,
     /// Checks on mail from strangers.
@@ -126,6 +130,7 @@ impl Default for Config {
                 Role::Submission,
                 Role::Lmtp,
                 Role::Api,
+                Role::Mta,
                 Role::Jobs,
             ],
             storage: StorageSettings::default(),
@@ -138,6 +143,7 @@ impl Default for Config {
             submission: crate::smtp::settings::SubmissionSettings::default(),
             lmtp: crate::smtp::settings::Settings::default(),
             api: crate::api::settings::Settings::default(),
+            mta: crate::mta::settings::Settings::default(),
             trace: crate::trace::settings::Settings::default(),
             screening: crate::screening::settings::Settings::default(),
             dns: crate::net::dns::Settings::default(),
@@ -173,6 +179,7 @@ impl Config {
         let submission = self.submission.common();
         submission.validate().map_err(|error| anyhow::anyhow!("submission.{error}"))?;
         self.lmtp.validate().map_err(|error| anyhow::anyhow!("lmtp.{error}"))?;
+        self.mta.validate().map_err(|error| anyhow::anyhow!("mta.{error}"))?;
         self.trace.validate().map_err(|error| anyhow::anyhow!("trace.{error}"))?;
         self.screening.validate().map_err(|error| anyhow::anyhow!("screening.{error}"))?;
         self.acme.validate().map_err(|error| anyhow::anyhow!("acme.{error}"))?;

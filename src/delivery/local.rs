@@ -3,21 +3,19 @@
 use super::Delivery;
 use super::accept::{Arrival, Outcome, Recipient};
 use super::pass_on::{Relay, is_open};
+use super::settle::{Fate, Tried};
 use super::traits::Traits;
+use crate::codec::smtp::enhanced_status::EnhancedStatus;
 use crate::directory::resolve::Destination;
 use crate::mailstore::append::Prepared;
 use crate::model::address::EmailAddress;
 use crate::model::error::{Error, Result};
-use crate::model::message::TimeMs;
-use crate::model::queue::{Attempt, Entry};
+use crate::model::queue::Entry;
 use crate::model::transaction::{ForwardPath, MailTransaction};
-use crate::queue::claim::Claim;
-use crate::queue::reschedule::next_due;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// An entry that has been tried long enough is tried once in so long from then on: nothing that was
-/// accepted is dropped without a word.
-const SELDOM_MS: TimeMs = 24 * 60 * 60 * 1000;
+/// The words for a message that has passed too many hosts.
+const LOOPING: &str = "the message is looping";
 
 /// Entries delivered by one step of the job.
 const DUE_MAX: usize = 16;
@@ -31,7 +29,7 @@ impl Delivery {
     pub async fn deliver_due(&self) -> Result<usize> {
         let mut tried = 0;
         while tried < DUE_MAX
-            && let Some(entry) = self.queue.claim(Claim::Local).await?
+            && let Some(entry) = self.queue.claim_local().await?
         {
             Box::pin(self.deliver_entry(&entry, None)).await;
             tried += 1;
@@ -39,30 +37,17 @@ impl Delivery {
         Ok(tried)
     }
 
-    /// Delivers a claimed entry, and finishes or reschedules it.
+    /// Delivers a claimed entry, and settles it.
     pub(super) async fn deliver_entry(&self, entry: &Entry, prepared: Option<&Prepared>) {
-        let delivered = self.try_entry(entry, prepared).await;
-        let now = self.clock.now_ms();
-        let done = match delivered {
-            Ok(()) => {
-                self.tell_delivered(entry);
-                self.queue.finish(entry).await.map(|_| ())
-            }
-            Err(error) => {
-                let tried = Attempt {
-                    at_ms: now,
-                    host: self.hostname.to_string(),
-                    reply: error.to_string(),
-                };
-                let due = next_due(entry, now).unwrap_or(now.saturating_add(SELDOM_MS));
-                self.tell_deferred(entry, &tried, due);
-                self.queue.reschedule(entry, &tried, due).await.map(|_| ())
-            }
+        let (fate, status, reply) = match self.try_entry(entry, prepared).await {
+            Ok(()) => (Fate::Delivered, EnhancedStatus::new(2, 1, 5), "delivered".to_owned()),
+            Err(error) => of_error(&error),
         };
-        if let Err(error) = done {
-            // the lease ends, and it is tried again
-            tracing::warn!(queue.id = %entry.queue_id, %error, "a queue entry is left to its lease");
-        }
+        let host = self.hostname.to_string();
+        let entry = entry.clone();
+        let (peer, tls, is_reply) = (None, None, false);
+        let tried = Tried { entry, fate, host, peer, tls, reply, is_reply, status };
+        self.settle(vec![tried]).await;
     }
 
     async fn try_entry(&self, entry: &Entry, prepared: Option<&Prepared>) -> Result<()> {
@@ -93,8 +78,11 @@ impl Delivery {
         let path = ForwardPath { address, dsn: entry.dsn.clone() };
         match self.deliver_to(&arrival, path, destination).await? {
             Outcome::Delivered(_) | Outcome::Dropped | Outcome::PassedOn => Ok(()),
-            Outcome::Looping => Err(Error::Conflict { reason: "the message is looping" }),
-            Outcome::Failed(error) => Err(Error::Conflict { reason: reason_of(error.as_ref()) }),
+            Outcome::Looping => Err(Error::Forbidden { reason: LOOPING }),
+            Outcome::Failed(error) => Err(match error.as_ref() {
+                Error::OverQuota => Error::OverQuota,
+                _ => Error::Conflict { reason: "not delivered" },
+            }),
         }
     }
 
@@ -119,11 +107,14 @@ impl Delivery {
     }
 }
 
-/// Words for the log of an entry.
-fn reason_of(error: &Error) -> &'static str {
-    match error {
-        Error::OverQuota => "mailbox full",
-        Error::Unavailable { .. } => "temporarily unavailable",
-        _ => "not delivered",
-    }
+/// Only a loop is hopeless: a user may come back, a mailbox may be emptied.
+fn of_error(error: &Error) -> (Fate, EnhancedStatus, String) {
+    let (fate, status, words) = match error {
+        Error::Forbidden { reason } if *reason == LOOPING => (Fate::Failed, (5, 4, 6), LOOPING),
+        Error::NotFound { .. } => (Fate::Deferred, (5, 1, 1), "there is no such user here"),
+        Error::OverQuota => (Fate::Deferred, (5, 2, 2), "the mailbox is full"),
+        _ => (Fate::Deferred, (4, 3, 0), "temporarily not possible"),
+    };
+    let (class, subject, detail) = status;
+    (fate, EnhancedStatus::new(class, subject, detail), words.to_owned())
 }

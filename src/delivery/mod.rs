@@ -13,6 +13,7 @@ pub mod audit;
 #[cfg(test)]
 mod audit_tests;
 mod autoreply;
+mod bounce;
 mod bounds;
 pub mod filter;
 mod forward;
@@ -24,6 +25,7 @@ mod register;
 mod report;
 pub mod send;
 pub mod sender;
+pub mod settle;
 mod story;
 pub mod submit;
 pub mod trace;

@@ -7,8 +7,6 @@ use super::send::Letter;
 use crate::mailstore::append::Prepared;
 use crate::model::address::EmailAddress;
 use crate::model::id::MailboxId;
-use crate::model::message::TimeMs;
-use crate::model::queue::{Attempt, Entry};
 use crate::model::trace::{Detail, Event, Happening};
 use crate::model::transaction::MailTransaction;
 
@@ -110,21 +108,6 @@ impl Delivery {
         let event = of_arrival(arrival, Happening::Refused)
             .recipient(&relay.path.address)
             .with(Detail::Reason, reason(outcome));
-        self.trace().record(event);
-    }
-
-    /// An entry of the queue is done: its recipient, one of ours, has it.
-    pub(super) fn tell_delivered(&self, entry: &Entry) {
-        let event = Event::of_entry(entry, Happening::Delivered);
-        self.trace().record(event.with(Detail::Host, &self.hostname));
-    }
-
-    /// An entry of the queue is tried again.
-    pub(super) fn tell_deferred(&self, entry: &Entry, tried: &Attempt, due_ms: TimeMs) {
-        let event = Event::of_entry(entry, Happening::Deferred)
-            .with(Detail::Host, &tried.host)
-            .with(Detail::Reply, &tried.reply)
-            .with(Detail::Due, due_ms);
         self.trace().record(event);
     }
 }

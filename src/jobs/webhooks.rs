@@ -7,8 +7,8 @@
 use crate::directory::Directory;
 use crate::model::error::{Error, Result};
 use crate::model::webhook::{Notice, Turn};
+use crate::net::http;
 use crate::tasks::Tasks;
-use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ enum Posted {
 pub(super) fn start(directory: &Directory, tasks: &Tasks) {
     let (directory, workers, stopping) = (directory.clone(), tasks.clone(), tasks.stopping());
     tasks.spawn("webhooks", async move {
-        let client = match client() {
+        let client = match http::client(ANSWER) {
             Ok(client) => client,
             Err(error) => {
                 tracing::error!(%error, "no webhooks are posted: there is no HTTP client");
@@ -45,14 +45,6 @@ pub(super) fn start(directory: &Directory, tasks: &Tasks) {
             () = look(&directory, &client, &workers) => {}
         }
     });
-}
-
-fn client() -> reqwest::Result<Client> {
-    Client::builder()
-        .user_agent(concat!("eider/", env!("CARGO_PKG_VERSION")))
-        .timeout(ANSWER)
-        .redirect(Policy::none())
-        .build()
 }
 
 /// Looks for turns, for ever.

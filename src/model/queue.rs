@@ -101,6 +101,8 @@ pub struct Entry {
     pub created_ms: TimeMs,
     /// A worker has it until then.
     pub locked_until_ms: TimeMs,
+    /// How often it was tried and put off.
+    pub tries: u32,
     /// Grows with every claim; who holds an older one has lost the entry.
     pub fence: u64,
     /// The last tries, oldest first.

@@ -25,6 +25,14 @@ impl Network {
         ]
     }
 
+    /// All addresses: 0.0.0.0/0 and ::/0.
+    pub fn everywhere() -> Vec<Self> {
+        vec![
+            Self { address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), bits: 0 },
+            Self { address: IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), bits: 0 },
+        ]
+    }
+
     /// Whether the address lies in the network. IPv4 addresses written as IPv6 count as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let prefix = |octets: u128, width: u32| {

@@ -7,6 +7,7 @@
 
 use super::deflate::Deflate;
 use super::tls::TlsAcceptor;
+use super::tls_client::{TlsClient, Trust};
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::mem::MaybeUninit;
@@ -16,7 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::TlsStream;
 
 /// Octets read at once.
 const READ_OCTETS: usize = 32 * 1024;
@@ -302,7 +303,30 @@ impl Stream {
         let tls = tokio::time::timeout(timeout, acceptor.accept(tcp))
             .await
             .map_err(|_| io::ErrorKind::TimedOut)??;
-        self.socket = Socket::Tls(Box::new(tls));
+        self.socket = Socket::Tls(Box::new(tls.into()));
+        Ok(())
+    }
+
+    /// The same from the client's side: the server's name is asked for, and it is trusted or not.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn start_client_tls(
+        &mut self,
+        client: &TlsClient,
+        host: &str,
+        trust: &Trust,
+        timeout: Duration,
+    ) -> io::Result<()> {
+        self.flush().await?;
+        self.input = BytesMut::new();
+        let Socket::Plain(tcp) = std::mem::replace(&mut self.socket, Socket::Closed) else {
+            return Err(io::Error::other("TLS is already in force"));
+        };
+        let tls = tokio::time::timeout(timeout, client.connect(tcp, host, trust))
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)??;
+        self.socket = Socket::Tls(Box::new(tls.into()));
         Ok(())
     }
 

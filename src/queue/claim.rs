@@ -6,35 +6,45 @@ use crate::model::message::TimeMs;
 use crate::model::queue::Entry;
 use crate::storage::queue;
 
-pub use crate::storage::queue::Claim;
-
 /// How long a worker has an entry before another may take it.
 pub const LEASE_MS: TimeMs = 10 * 60 * 1000;
 
 impl Queue {
-    /// Takes the entry that is due longest, if any: one round trip.
+    /// Takes the entry for one of our own users that is due longest, if any: one round trip.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn claim(&self, what: Claim<'_>) -> Result<Option<Entry>> {
+    pub async fn claim_local(&self) -> Result<Option<Entry>> {
         let now = self.clock.now_ms();
-        queue::claim(&self.storage, what, now, now.saturating_add(LEASE_MS)).await
+        queue::claim_local(&self.storage, now, now.saturating_add(LEASE_MS)).await
     }
 
-    /// Takes the entry that is due longest, and up to `max` in all of the same next hop, so that
-    /// they share a connection. One round trip each, and one to see that there are no more.
+    /// Takes up to `max` entries of one next hop that are due, so that they share a connection. The
+    /// next hops take turns in order of their names: this one comes after `after`. Those of `busy`
+    /// are passed over, however much is due there. Four round trips, one if nothing is due.
     ///
     /// # Errors
     /// `Unavailable`; entries claimed until then are free again when their lease ends.
-    pub async fn claim_batch(&self, max: usize) -> Result<Vec<Entry>> {
-        let Some(first) = self.claim(Claim::Remote).await? else { return Ok(Vec::new()) };
-        let domain = first.domain.clone();
-        let mut batch = vec![first];
-        while batch.len() < max {
-            let Some(entry) = self.claim(Claim::Domain(&domain)).await? else { break };
-            batch.push(entry);
-        }
-        Ok(batch)
+    pub async fn claim_batch(
+        &self,
+        after: &str,
+        busy: &[String],
+        max: usize,
+    ) -> Result<Vec<Entry>> {
+        let now = self.clock.now_ms();
+        let find = |after| queue::find_due_domain(&self.storage, after, busy, now);
+        let domain = match find(after).await? {
+            Some(domain) => domain,
+            // the turns start again
+            None if after.is_empty() => return Ok(Vec::new()),
+            None => match find("").await? {
+                Some(domain) => domain,
+                None => return Ok(Vec::new()),
+            },
+        };
+        let times = (now, now.saturating_add(LEASE_MS));
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        queue::claim_domain(&self.storage, &domain, times, max).await
     }
 
     /// Prolongs a lease by its whole length. `false`: the entry is lost to another worker.
@@ -44,5 +54,13 @@ impl Queue {
     pub async fn prolong(&self, entry: &Entry) -> Result<bool> {
         let until = self.clock.now_ms().saturating_add(LEASE_MS);
         queue::prolong(&self.storage, entry, until).await
+    }
+
+    /// Gives entries back as they were: they are due at once, for any worker.
+    ///
+    /// # Errors
+    /// `Unavailable`; they are free again when their leases end.
+    pub async fn release(&self, entries: &[&Entry]) -> Result<()> {
+        queue::release(&self.storage, entries, self.clock.now_ms()).await
     }
 }

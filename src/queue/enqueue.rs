@@ -84,6 +84,7 @@ impl Outgoing {
                 paused_due_ms: None,
                 created_ms: now,
                 locked_until_ms: if is_leased { lease_end } else { 0 },
+                tries: 0,
                 fence: 0,
                 attempts: Vec::new(),
             });
@@ -120,6 +121,9 @@ impl Queue {
                 self.mailstore.release_content(message.prepared.hash, count).await?;
             }
             return Err(error);
+        }
+        if entries.iter().any(|entry| !entry.is_local) {
+            self.rung.notify_one();
         }
         self.tell_queued(&entries, &message.prepared);
         metrics::counter!("eider_queue_entries_total", "reason" => message.reason.name())

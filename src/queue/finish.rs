@@ -24,11 +24,20 @@ impl Queue {
     /// # Errors
     /// `Unavailable`; it may be tried again when the lease ends.
     pub async fn finish(&self, entry: &Entry) -> Result<bool> {
-        if !queue::delete(&self.storage, entry).await? {
-            return Ok(false);
+        Ok(self.finish_all(&[entry]).await? > 0)
+    }
+
+    /// The same for entries with the same content; how many were not lost to another worker.
+    ///
+    /// # Errors
+    /// As [`Queue::finish`].
+    pub async fn finish_all(&self, entries: &[&Entry]) -> Result<u64> {
+        let Some(first) = entries.first() else { return Ok(0) };
+        let deleted = queue::delete(&self.storage, entries).await?;
+        if deleted > 0 {
+            self.mailstore.release_content(first.content, deleted).await?;
         }
-        self.mailstore.release_content(entry.content, 1).await?;
-        Ok(true)
+        Ok(deleted)
     }
 
     /// Removes the entries of a user's message that no worker has at this moment.

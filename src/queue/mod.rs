@@ -22,7 +22,7 @@ use crate::model::queue::Summary;
 use crate::storage::Storage;
 use crate::trace::Trace;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 
 /// The operations on the queue; cheap to clone.
@@ -34,19 +34,27 @@ pub struct Queue {
     trace: Trace,
     /// The size that was counted last; held while it is counted, so that nobody counts twice.
     summary: Arc<Mutex<Option<(Instant, Arc<Summary>)>>>,
+    /// Rung when this node has enqueued something that may be due.
+    rung: Arc<Notify>,
 }
 
 impl Queue {
     /// The queue in this database; contents are the mail store's. It tells no stories yet.
     pub fn new(storage: Storage, mailstore: Mailstore, clock: Clock) -> Self {
         let trace = Trace::silent(storage.clone(), clock.clone());
-        Self { storage, mailstore, clock, trace, summary: Arc::default() }
+        let (summary, rung) = (Arc::default(), Arc::default());
+        Self { storage, mailstore, clock, trace, summary, rung }
     }
 
     /// The same, telling the stories of messages there.
     #[must_use]
     pub fn with_trace(self, trace: Trace) -> Self {
         Self { trace, ..self }
+    }
+
+    /// Waits until this node has enqueued something, or has since the last time. For one waiter.
+    pub async fn rung(&self) {
+        self.rung.notified().await;
     }
 
     /// Where the stories of messages are told.

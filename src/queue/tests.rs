@@ -1,14 +1,14 @@
 //! The queue on a real database: racing workers, leases, fencing, cancelling.
 
 use super::Queue;
-use super::claim::{Claim, LEASE_MS};
+use super::claim::LEASE_MS;
 use super::enqueue::{Destination, Outgoing};
 use super::finish::Cancelled;
 use crate::clock::Clock;
 use crate::mailstore::Mailstore;
 use crate::model::dsn::{MessageOptions, RecipientDsn};
 use crate::model::id::UserId;
-use crate::model::queue::{Attempt, Query, Reason, State, Steer};
+use crate::model::queue::{Attempt, Entry, Query, Reason, State, Steer};
 use crate::storage::Storage;
 use crate::storage::field::new_id;
 use crate::storage::testing::{counts, storage};
@@ -54,6 +54,19 @@ impl Fixture {
     }
 }
 
+/// The entry that is due longest at the first next hop.
+async fn claim(queue: &Queue) -> Option<Entry> {
+    queue.claim_batch("", &[], 1).await.unwrap().pop()
+}
+
+/// The entry that is due longest at this one.
+async fn claim_of(queue: &Queue, domain: &str) -> Entry {
+    let before = &domain[..domain.len() - 1];
+    let claimed = queue.claim_batch(before, &[], 1).await.unwrap().pop().unwrap();
+    assert_eq!(claimed.domain, domain);
+    claimed
+}
+
 fn tried(clock: &Clock) -> Attempt {
     Attempt { at_ms: clock.now_ms(), host: "mx".into(), reply: "451 later".into() }
 }
@@ -69,7 +82,7 @@ async fn racing_workers_get_every_entry_once() {
     let worker = async |queue: Queue| {
         let mut got = Vec::new();
         loop {
-            let batch = queue.claim_batch(5).await.unwrap();
+            let batch = queue.claim_batch("", &[], 5).await.unwrap();
             let Some(first) = batch.first() else { break got };
             assert!(batch.iter().all(|entry| entry.domain == first.domain));
             for entry in batch {
@@ -92,22 +105,22 @@ async fn a_worker_whose_lease_ended_can_do_nothing() {
     let it = Fixture::new("queue_lease").await;
     let message = it.message(&["u@b.example"]).await;
     it.queue.enqueue(&message).await.unwrap();
-    let first = it.queue.claim(Claim::Remote).await.unwrap().unwrap();
-    assert_eq!(it.queue.claim(Claim::Remote).await.unwrap(), None, "it is leased");
+    let first = claim(&it.queue).await.unwrap();
+    assert_eq!(claim(&it.queue).await, None, "it is leased");
     assert_eq!(it.queue.load_content(&first).await.unwrap(), message.prepared.content);
     assert!(it.queue.prolong(&first).await.unwrap());
     it.clock.advance_ms(LEASE_MS + 1000);
-    let second = it.queue.claim(Claim::Remote).await.unwrap().unwrap();
+    let second = claim(&it.queue).await.unwrap();
     assert_eq!((second.id, second.fence), (first.id, first.fence + 1));
     let (late, due) = (tried(&it.clock), it.clock.now_ms());
     assert!(!it.queue.reschedule(&first, &late, due).await.unwrap());
     assert!(!it.queue.finish(&first).await.unwrap() && !it.queue.prolong(&first).await.unwrap());
     // rescheduled: due later, and its log has the reply
     assert!(it.queue.reschedule(&second, &late, due + 5000).await.unwrap());
-    assert_eq!(it.queue.claim(Claim::Remote).await.unwrap(), None);
+    assert_eq!(claim(&it.queue).await, None);
     it.clock.advance_ms(6000);
-    let third = it.queue.claim(Claim::Remote).await.unwrap().unwrap();
-    assert_eq!(third.attempts, [late]);
+    let third = claim(&it.queue).await.unwrap();
+    assert_eq!((third.attempts.as_slice(), third.tries), ([late].as_slice(), 1));
     assert!(it.queue.finish(&third).await.unwrap());
     it.storage.drop_database().await.unwrap();
 }
@@ -129,11 +142,11 @@ async fn claims_skip_what_is_paused_and_workers_keep_what_they_have() {
         }
         all.iter().map(|entry| entry.state(now)).collect::<Vec<_>>()
     };
-    let busy = it.queue.claim(Claim::Domain("c.example")).await.unwrap().unwrap();
+    let busy = claim_of(&it.queue, "c.example").await;
     let all = it.queue.list(&Query::default(), None, 10).await.unwrap();
     assert_eq!(it.queue.steer(&all, &Steer::Pause).await.unwrap(), 2, "one is being sent");
     assert_eq!(states().await, [State::Paused, State::Paused, State::Active]);
-    assert_eq!(it.queue.claim(Claim::Remote).await.unwrap(), None);
+    assert_eq!(claim(&it.queue).await, None);
     assert_eq!(it.queue.steer(&all, &Steer::Delete).await.unwrap(), 2);
     let (late, due) = (tried(&it.clock), it.clock.now_ms() + 5000);
     assert!(it.queue.reschedule(&busy, &late, due).await.unwrap());
@@ -144,9 +157,9 @@ async fn claims_skip_what_is_paused_and_workers_keep_what_they_have() {
     assert_eq!(left.len(), 1);
     it.queue.steer(&left, &Steer::Pause).await.unwrap();
     it.clock.advance_ms(24 * 3_600_000);
-    assert_eq!(it.queue.claim(Claim::Remote).await.unwrap(), None);
+    assert_eq!(claim(&it.queue).await, None);
     it.queue.steer(&left, &Steer::Resume).await.unwrap();
-    let again = it.queue.claim(Claim::Remote).await.unwrap().unwrap();
+    let again = claim(&it.queue).await.unwrap();
     assert_eq!((again.id, again.paused_due_ms), (busy.id, None));
     assert!(it.queue.finish(&again).await.unwrap());
     assert_eq!(counts(&it.storage, "contents").await, (0, 0));
@@ -161,7 +174,7 @@ async fn many_recipients_are_paged_through_and_counted() {
     for _ in 0..20 {
         it.queue.enqueue(&it.message(&names).await).await.unwrap();
     }
-    let busy = it.queue.claim(Claim::Domain("d7.example")).await.unwrap().unwrap();
+    let busy = claim_of(&it.queue, "d7.example").await;
     it.queue.reschedule(&busy, &tried(&it.clock), it.clock.now_ms() + 5000).await.unwrap();
     it.clock.advance_ms(2 * 3_600_000);
     let query = Query { domain: Some("d7.example".into()), ..Query::default() };
@@ -190,7 +203,7 @@ async fn only_the_owner_cancels_and_only_what_nobody_sends() {
     let message = it.message(&["a@b.example", "b@b.example"]).await;
     it.queue.enqueue(&message).await.unwrap();
     let id = message.queue_id;
-    let busy = it.queue.claim(Claim::Domain("b.example")).await.unwrap().unwrap();
+    let busy = claim(&it.queue).await.unwrap();
     assert_eq!(it.queue.cancel(new_id(), id).await.unwrap(), Cancelled::NotOwned);
     assert_eq!(it.queue.cancel(it.user, new_id()).await.unwrap(), Cancelled::NotFound);
     assert_eq!(it.queue.cancel(it.user, id).await.unwrap(), Cancelled::Entries(1));
@@ -198,5 +211,27 @@ async fn only_the_owner_cancels_and_only_what_nobody_sends() {
     assert_eq!(left.iter().map(|entry| entry.id).collect::<Vec<_>>(), [busy.id]);
     assert!(it.queue.list_entries(new_id(), id).await.unwrap().is_empty());
     assert_eq!(counts(&it.storage, "contents").await, (1, 1));
+    it.storage.drop_database().await.unwrap();
+}
+
+#[tokio::test]
+async fn next_hops_take_turns_and_busy_ones_are_passed_over() {
+    let it = Fixture::new("queue_turns").await;
+    let names = ["1@b.example", "2@b.example", "3@b.example", "1@a.example", "1@c.example"];
+    it.queue.enqueue(&it.message(&names).await).await.unwrap();
+    let turn = async |after: &str, busy: &[String]| {
+        let batch = it.queue.claim_batch(after, busy, 2).await.unwrap();
+        batch.iter().map(|entry| entry.recipient.clone()).collect::<Vec<String>>()
+    };
+    assert_eq!(turn("a.example", &[]).await, ["1@b.example", "2@b.example"]);
+    assert_eq!(turn("b.example", &["c.example".to_owned()]).await, ["1@a.example"], "around");
+    let busy = ["b.example".to_owned()];
+    assert_eq!(turn("", &busy).await, ["1@c.example"]);
+    assert!(turn("", &busy).await.is_empty() && turn("x", &busy).await.is_empty());
+    // what was claimed and not tried is there again
+    let last = it.queue.claim_batch("", &[], 2).await.unwrap();
+    it.queue.release(&last.iter().collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(turn("", &[]).await, ["3@b.example"]);
+    assert!(!it.queue.finish(&last[0]).await.unwrap(), "it was given back");
     it.storage.drop_database().await.unwrap();
 }

@@ -178,7 +178,14 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
     let queries = [
         ("filters", doc! { "user": user }, doc! { "user": 1, "_id": 1 }),
         ("autoreplies", doc! { "user": user }, doc! {}),
-        ("queue", doc! { "local": false, "due": due.clone() }, doc! { "local": 1, "due": 1 }),
+        ("queue", doc! { "local": true, "due": due.clone() }, doc! { "local": 1, "due": 1 }),
+        (
+            "queue",
+            doc! {
+                "domain": { "$gt": "a", "$nin": ["b"] }, "due": due.clone(), "local": false,
+            },
+            doc! { "domain": 1, "due": 1 },
+        ),
         (
             "queue",
             doc! { "domain": "d", "due": due.clone(), "local": false },

@@ -16,19 +16,21 @@
 //! | `prefix` | binary | header fields in front of the content |
 //! | `options` | `{ret, envid, tls, utf8}` | what the sender asked for the message; what he did not is absent |
 //! | `dsn` | `{success, failure, delay, orcpt: [type, address]}` | what he asked for the recipient, as above |
+//! | `tries` | int64 | how often it was put off; absent: never |
 //! | `delay_told` | true | he was told that it is late; else absent |
 //! | `due` | date | when it is tried; a claim moves it to the end of the lease |
 //! | `paused` | date | somebody paused it, and `due` is far away: when it was due; else absent |
 //! | `locked_until` | date | end of the lease of the last claim; in the past: nobody has it |
+//! | `claim` | id | of the last claim of several at once |
 //! | `fence` | int64 | grows with every claim; writes of a worker name the one it got |
 //! | `log` | list of `{at, host, reply}` | the last tries |
 //! | `created` | date | |
 //!
-//! Indexes: `{local, due}` to claim, `{domain, due}` to batch, `{queue_id, seq}` to inspect, and
-//! those of `queue_query` to look through it. 500 octets each.
+//! Indexes: `{local, due}` to claim our own, `{domain, due}` to claim for a next hop,
+//! `{queue_id, seq}` to inspect, and those of `queue_query` to look through it. 500 octets each.
 
 use super::Storage;
-use super::field::{binary, date, get_count, get_hash, get_id, get_ms, hash, int, oid};
+use super::field::{binary, date, get_count, get_hash, get_id, get_ms, hash, int, new_id, oid};
 use super::target::{get_target, target};
 use crate::model::dsn::{MessageOptions, Notify, RecipientDsn, Return};
 use crate::model::error::{Error, Result};
@@ -81,6 +83,9 @@ fn write(entry: &Entry) -> Document {
     }
     if entry.is_delay_told {
         document.insert("delay_told", true);
+    }
+    if entry.tries > 0 {
+        document.insert("tries", i64::from(entry.tries));
     }
     document
 }
@@ -173,6 +178,7 @@ pub(super) fn read(document: &Document) -> Result<Entry> {
         paused_due_ms: document.contains_key("paused").then(|| get_ms(document, "paused")),
         created_ms: get_ms(document, "created"),
         locked_until_ms: get_ms(document, "locked_until"),
+        tries: u32::try_from(get_count(document, "tries")).unwrap_or(u32::MAX),
         fence: get_count(document, "fence"),
         attempts: attempts.collect(),
     })
@@ -191,45 +197,81 @@ pub async fn insert(
     Ok(())
 }
 
-/// Which entries a worker takes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Claim<'a> {
-    /// Those for our own users.
-    Local,
-    /// All others.
-    Remote,
-    /// Those of one next hop that are not for our own users.
-    Domain(&'a str),
-}
-
-/// Takes the entry that is due longest and nobody has: one round trip. It is due again when the
-/// lease ends, so an entry whose worker died is claimed by another.
+/// Takes the entry for one of our own users that is due longest and nobody has: one round trip. It
+/// is due again when the lease ends, so an entry whose worker died is claimed by another.
 ///
 /// # Errors
 /// `Unavailable`; `Internal` for a document that cannot be read.
-pub async fn claim(
-    storage: &Storage,
-    what: Claim<'_>,
-    now: TimeMs,
-    until: TimeMs,
-) -> Result<Option<Entry>> {
-    let due = doc! { "$lte": date(now) };
-    let (filter, order) = match what {
-        Claim::Local => (doc! { "local": true, "due": due }, doc! { "local": 1, "due": 1 }),
-        Claim::Remote => (doc! { "local": false, "due": due }, doc! { "local": 1, "due": 1 }),
-        Claim::Domain(domain) => {
-            let filter = doc! { "domain": domain, "due": due, "local": false };
-            (filter, doc! { "domain": 1, "due": 1 })
-        }
-    };
-    let lease = doc! {
-        "$set": { "due": date(until), "locked_until": date(until) },
-        "$inc": { "fence": 1_i64 },
-    };
+pub async fn claim_local(storage: &Storage, now: TimeMs, until: TimeMs) -> Result<Option<Entry>> {
+    let filter = doc! { "local": true, "due": { "$lte": date(now) } };
     let collection = queue(storage);
-    let claim = collection.find_one_and_update(filter, lease).sort(order);
+    let claim = collection.find_one_and_update(filter, lease(until));
+    let claim = claim.sort(doc! { "local": 1, "due": 1 });
     let claimed = claim.return_document(ReturnDocument::After).await?;
     claimed.as_ref().map(read).transpose()
+}
+
+fn lease(until: TimeMs) -> Document {
+    doc! {
+        "$set": { "due": date(until), "locked_until": date(until) },
+        "$inc": { "fence": 1_i64 },
+    }
+}
+
+/// The next hop, in order of names and after one of them, that has something due: one round trip.
+/// Those of `busy` are passed over.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn find_due_domain(
+    storage: &Storage,
+    after: &str,
+    busy: &[String],
+    now: TimeMs,
+) -> Result<Option<String>> {
+    let domain = doc! { "$gt": after, "$nin": busy };
+    let filter = doc! { "domain": domain, "due": { "$lte": date(now) }, "local": false };
+    let order = doc! { "domain": 1, "due": 1 };
+    let found =
+        queue(storage).find_one(filter).sort(order).projection(doc! { "domain": 1 }).await?;
+    Ok(found.and_then(|document| document.get_str("domain").ok().map(str::to_owned)))
+}
+
+/// Takes up to `max` entries of a next hop that are due and nobody has, those due longest first:
+/// three round trips.
+///
+/// # Errors
+/// `Unavailable`; `Internal` for a document that cannot be read.
+pub async fn claim_domain(
+    storage: &Storage,
+    domain: &str,
+    (now, until): (TimeMs, TimeMs),
+    max: i64,
+) -> Result<Vec<Entry>> {
+    let due = doc! { "$lte": date(now) };
+    let filter = doc! { "domain": domain, "due": due.clone(), "local": false };
+    let order = doc! { "domain": 1, "due": 1 };
+    let collection = queue(storage);
+    let found = collection.find(filter).sort(order).projection(doc! { "_id": 1 }).limit(max);
+    let found: Vec<Document> = found.await?.try_collect().await?;
+    let ids: Vec<Bson> = found.iter().filter_map(|document| document.get("_id").cloned()).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let claim: ObjectId = new_id();
+    let claim = oid(claim);
+    let mut lease = lease(until);
+    if let Ok(set) = lease.get_document_mut("$set") {
+        set.insert("claim", claim);
+    }
+    // Another worker may have been faster with some: then they are no longer due
+    queue(storage).update_many(doc! { "_id": { "$in": &ids }, "due": due }, lease).await?;
+    let mine = queue(storage).find(doc! { "_id": { "$in": &ids }, "claim": claim }).await?;
+    let mine: Vec<Document> = mine.try_collect().await?;
+    let mut entries = mine.iter().map(read).collect::<Result<Vec<Entry>>>()?;
+    let place = |entry: &Entry| ids.iter().position(|id| *id == Bson::from(oid(entry.id)));
+    entries.sort_by_key(place);
+    Ok(entries)
 }
 
 fn held(entry: &Entry) -> Document {
@@ -246,10 +288,14 @@ pub async fn reschedule(
     tried: &Attempt,
     due: TimeMs,
 ) -> Result<bool> {
+    let mut set = doc! { "due": date(due), "locked_until": date(0) };
+    if entry.is_delay_told {
+        set.insert("delay_told", true);
+    }
     let change = doc! {
-        "$set": { "due": date(due), "locked_until": date(0) },
+        "$set": set,
         "$push": { "log": { "$each": [attempt(tried)], "$slice": -LOG_MAX } },
-        "$inc": { "fence": 1_i64 },
+        "$inc": { "fence": 1_i64, "tries": 1_i64 },
     };
     Ok(queue(storage).update_one(held(entry), change).await?.matched_count > 0)
 }
@@ -263,12 +309,39 @@ pub async fn prolong(storage: &Storage, entry: &Entry, until: TimeMs) -> Result<
     Ok(queue(storage).update_one(held(entry), change).await?.matched_count > 0)
 }
 
-/// Removes an entry that is done. `false`: another worker has it, or it is gone.
+/// Gives entries back untried, due at once: one round trip.
+///
+/// # Errors
+/// `Unavailable`; their leases end.
+pub async fn release(storage: &Storage, entries: &[&Entry], now: TimeMs) -> Result<()> {
+    if let Some(filter) = all_held(entries) {
+        let change = doc! {
+            "$set": { "due": date(now), "locked_until": date(0) },
+            "$inc": { "fence": 1_i64 },
+        };
+        queue(storage).update_many(filter, change).await?;
+    }
+    Ok(())
+}
+
+/// Removes entries that are done, those that no other worker has; how many: one round trip.
 ///
 /// # Errors
 /// `Unavailable`.
-pub async fn delete(storage: &Storage, entry: &Entry) -> Result<bool> {
-    Ok(queue(storage).delete_one(held(entry)).await?.deleted_count > 0)
+pub async fn delete(storage: &Storage, entries: &[&Entry]) -> Result<u64> {
+    match entries {
+        [] => Ok(0),
+        [entry] => Ok(queue(storage).delete_one(held(entry)).await?.deleted_count),
+        entries => match all_held(entries) {
+            Some(filter) => Ok(queue(storage).delete_many(filter).await?.deleted_count),
+            None => Ok(0),
+        },
+    }
+}
+
+fn all_held(entries: &[&Entry]) -> Option<Document> {
+    let each: Vec<Document> = entries.iter().map(|entry| held(entry)).collect();
+    (!each.is_empty()).then(|| doc! { "$or": each })
 }
 
 /// Removes an entry of a user that no worker has at this time; whether it was removed.

@@ -32,6 +32,7 @@ mod limits;
 mod lmtp;
 mod local;
 mod messages_api;
+mod mta;
 mod operations;
 mod pop3;
 mod pop3_judges;

@@ -107,23 +107,80 @@ pub fn has_bare_line_ends(content: &[u8]) -> bool {
     false
 }
 
-/// Appends content with its leading dots doubled, and the end of data; the inverse of the decoder.
-pub fn encode(content: &[u8], output: &mut Vec<u8>) {
-    let mut rest = content;
-    if rest.starts_with(b".") {
-        output.push(b'.');
+/// Doubles leading dots of content that comes in pieces; the inverse of the decoder.
+#[derive(Clone, Debug)]
+pub struct DataEncoder {
+    /// The last octets so far; before the content they are those of the command.
+    last: [u8; 2],
+}
+
+impl Default for DataEncoder {
+    fn default() -> Self {
+        Self { last: *b"\r\n" }
     }
-    while let Some(found) = memmem::find(rest, b"\r\n.") {
-        let (line, after) = rest.split_at(found + 2);
+}
+
+impl DataEncoder {
+    /// Appends a piece of the content.
+    pub fn encode(&mut self, piece: &[u8], output: &mut Vec<u8>) {
+        let mut rest = piece;
+        while let Some(found) = memchr::memchr(b'.', rest) {
+            let (before, dot_and_after) = rest.split_at(found);
+            self.put(before, output);
+            if self.last == *b"\r\n" {
+                output.push(b'.');
+            }
+            let (dot, after) = dot_and_after.split_at(1);
+            self.put(dot, output);
+            rest = after;
+        }
+        self.put(rest, output);
+    }
+
+    fn put(&mut self, octets: &[u8], output: &mut Vec<u8>) {
+        output.extend_from_slice(octets);
+        self.last = match (octets, self.last) {
+            ([.., before, last], _) => [*before, *last],
+            ([last], [_, before]) => [before, *last],
+            ([], last) => last,
+        };
+    }
+
+    /// Appends the end of data, after that of the last line if it has none.
+    pub fn end(self, output: &mut Vec<u8>) {
+        if self.last != *b"\r\n" {
+            output.extend_from_slice(b"\r\n");
+        }
+        output.extend_from_slice(b".\r\n");
+    }
+}
+
+/// Appends content with its leading dots doubled, and the end of data.
+pub fn encode(content: &[u8], output: &mut Vec<u8>) {
+    let mut encoder = DataEncoder::default();
+    encoder.encode(content, output);
+    encoder.end(output);
+}
+
+/// The content with every bare CR and bare LF made a CRLF: what may be sent (RFC 5321 §2.3.8), and
+/// what no server takes for the end of the message when we do not. `None`: it has none.
+pub fn with_line_ends(content: &[u8]) -> Option<Vec<u8>> {
+    if !has_bare_line_ends(content) {
+        return None;
+    }
+    let mut output = Vec::with_capacity(content.len() + content.len() / 32);
+    let mut rest = content;
+    while let Some(found) = memchr::memchr2(b'\r', b'\n', rest) {
+        let (line, end) = rest.split_at(found);
         output.extend_from_slice(line);
-        output.push(b'.');
-        rest = after;
+        output.extend_from_slice(b"\r\n");
+        rest = match end {
+            [b'\r', b'\n', after @ ..] | [_, after @ ..] => after,
+            [] => end,
+        };
     }
     output.extend_from_slice(rest);
-    if !content.is_empty() && !content.ends_with(b"\r\n") {
-        output.extend_from_slice(b"\r\n");
-    }
-    output.extend_from_slice(b".\r\n");
+    Some(output)
 }
 
 #[cfg(test)]
@@ -194,8 +251,23 @@ mod tests {
             content.extend_from_slice(b"\r\n");
             let mut wire = Vec::new();
             encode(&content, &mut wire);
+            for cut in 0..content.len() {
+                let (mut encoder, mut pieces) = (DataEncoder::default(), Vec::new());
+                encoder.encode(&content[..cut], &mut pieces);
+                encoder.encode(&content[cut..], &mut pieces);
+                encoder.end(&mut pieces);
+                assert_eq!(pieces, wire, "{content:?} cut at {cut}");
+            }
             assert_eq!(decode(&wire, &[]), (content, Some(wire.len())));
         }
+    }
+
+    #[test]
+    fn bare_line_ends_become_whole() {
+        let mended = with_line_ends(b"a\nb\rc\r\n\n.\r").unwrap();
+        assert_eq!(mended, b"a\r\nb\r\nc\r\n\r\n.\r\n");
+        assert_eq!(with_line_ends(b"a\r\n"), None);
+        assert!(!has_bare_line_ends(&with_line_ends(b"\r\r\n\n").unwrap()));
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod imap;
 pub mod judge;
 pub mod lmtp;
 pub mod pop3;
+pub mod smtp_sink;
 pub mod store;
 pub mod transcript;
 

@@ -1,0 +1,101 @@
+//! What leaves: the mail agent carries the queue's entries to their next hops (`architecture.md` §7).
+//!
+//! `worker` claims and settles; `route` says where to, `tls_policy` how, `reach` finds a host that
+//! answers; `connection` and `transmit` speak SMTP, `post` HTTP; `content` and `sign` make what is
+//! sent. At least once: a node that dies between the server's 250 and our write sends twice.
+
+mod connection;
+mod content;
+mod hops;
+mod policies;
+mod post;
+mod problem;
+mod reach;
+mod route;
+pub mod settings;
+mod sign;
+mod tls_policy;
+mod transmit;
+mod worker;
+
+use crate::delivery::Delivery;
+use crate::directory::Directory;
+use crate::net::dns::Resolver;
+use crate::net::http;
+use crate::net::tls_client::TlsClient;
+use crate::tasks::Tasks;
+use hops::Hops;
+use policies::Policies;
+use settings::Settings;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// How long a program may take to answer a message that is posted to it.
+const POST_ANSWER: Duration = Duration::from_secs(60);
+
+/// The handles the mail agent works with.
+#[derive(Clone, Debug)]
+pub struct Handles {
+    /// The queue, and what becomes of its entries.
+    pub delivery: Delivery,
+    /// Keys.
+    pub directory: Directory,
+    /// Questions to the DNS.
+    pub resolver: Resolver,
+    /// Our name.
+    pub hostname: Arc<str>,
+}
+
+#[derive(Clone, Debug)]
+struct Context {
+    delivery: Delivery,
+    directory: Directory,
+    resolver: Resolver,
+    hostname: Arc<str>,
+    settings: Arc<Settings>,
+    tls: TlsClient,
+    http: reqwest::Client,
+    hops: Hops,
+    policies: Policies,
+    /// KiB of contents that may still be read.
+    memory: Arc<Semaphore>,
+    stopping: CancellationToken,
+}
+
+impl Context {
+    /// An address to connect from, if some of that family are configured.
+    fn source(&self, to: IpAddr) -> Option<IpAddr> {
+        use rand::seq::IndexedRandom as _;
+        let fitting = self.settings.source_addresses.iter();
+        let fitting: Vec<&IpAddr> =
+            fitting.filter(|address| address.is_ipv4() == to.is_ipv4()).collect();
+        fitting.choose(&mut rand::rng()).map(|address| **address)
+    }
+}
+
+/// Starts the mail agent of a node; it ends when the tasks stop.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub fn start(handles: Handles, settings: Settings, tasks: &Tasks) -> io::Result<()> {
+    let Handles { delivery, directory, resolver, hostname } = handles;
+    let ctx = Context {
+        delivery,
+        directory,
+        resolver,
+        hostname,
+        tls: TlsClient::new(settings.trusted_authorities.as_deref())?,
+        http: http::client(POST_ANSWER).map_err(io::Error::other)?,
+        hops: Hops::new(settings.connections_per_domain_max),
+        policies: Policies::default(),
+        memory: Arc::new(Semaphore::new(usize::try_from(content::MEMORY_KIB).unwrap_or(1))),
+        stopping: tasks.stopping(),
+        settings: Arc::new(settings),
+    };
+    tasks.spawn("mta", worker::run(ctx, tasks.clone()));
+    Ok(())
+}
