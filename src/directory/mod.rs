@@ -16,6 +16,7 @@ pub mod register;
 pub mod rename;
 pub mod resolve;
 pub mod setting;
+mod srs;
 pub mod user;
 mod webhook_turn;
 
@@ -26,6 +27,7 @@ use crate::model::error::Result;
 use crate::model::profile::Page;
 use crate::storage::Storage;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// The operations on users and addresses; cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,14 +42,16 @@ pub struct Directory {
     hints: Arc<resolve::Hints>,
     /// Who makes certificates.
     acme: Arc<acme::Settings>,
+    /// The key of rewritten senders; shared by all nodes.
+    srs_secret: Arc<OnceCell<[u8; 32]>>,
 }
 
 impl Directory {
     /// The directory in this database.
     pub fn new(storage: Storage, mailstore: Mailstore, passwords: Passwords, clock: Clock) -> Self {
         let (email_domain, hints) = ("localhost".into(), Arc::default());
-        let acme = Arc::default();
-        Self { storage, mailstore, passwords, clock, email_domain, hints, acme }
+        let (acme, srs_secret) = (Arc::default(), Arc::default());
+        Self { storage, mailstore, passwords, clock, email_domain, hints, acme, srs_secret }
     }
 
     /// The same with an authority for certificates.

@@ -2,7 +2,7 @@
 //!
 //! In this order: the exact address without dots and `+label`; the same in the domain that its
 //! domain is an alias of; patterns of its own domain, the one with most letters first (`prefix*@d`
-//! before `*suffix@d`, `*@d` last); those of the other domain; `user@*`. One round trip where the
+//! before `*suffix@d`, `*@d` last); those of the other domain; `user@*`; a rewritten sender (`srs`). One round trip where the
 //! exact address exists, three where only a pattern does.
 //!
 //! Addresses and users are always read anew. A node remembers whose an address was only to read both
@@ -75,6 +75,10 @@ impl Directory {
         let expected = self.hints.find(&name);
         let (entry, found) =
             tokio::try_join!(self.resolve_address(address, true), self.read_owner(expected))?;
+        let entry = match entry {
+            Some(entry) => Some(entry),
+            None => self.find_rewritten(address).await?,
+        };
         let Some(entry) = entry else { return Ok(None) };
         let Some(owner) = entry.user else {
             return Ok(Some(Destination::Forwarded(Box::new(entry))));

@@ -6,7 +6,7 @@
 //! back.
 
 use super::connection::Connection;
-use super::content::{self, Content};
+use super::content;
 use super::hops::Went;
 use super::problem::Problem;
 use super::reach::reach;
@@ -15,7 +15,8 @@ use super::transmit::{Answer, Message, transmit};
 use super::{Context, post};
 use crate::codec::smtp::enhanced_status::EnhancedStatus;
 use crate::delivery::settle::{Fate, Tried};
-use crate::model::queue::Entry;
+use crate::model::error::Result;
+use crate::model::queue::{Entry, Reason};
 use crate::queue::claim::LEASE_MS;
 use crate::tasks::Tasks;
 use std::collections::VecDeque;
@@ -211,8 +212,16 @@ async fn send_one(
             return None;
         }
     };
+    let sender = match sender_of(ctx, first).await {
+        Ok(sender) => sender,
+        Err(error) => {
+            let problem = Problem::temporary((4, 3, 0), format!("the sender: {error}"));
+            settle_all(ctx, VecDeque::from([message]), &problem).await;
+            return None;
+        }
+    };
     let about = Message {
-        sender: &first.sender,
+        sender: &sender,
         options: &first.options,
         content: &content,
         recipients: &message,
@@ -231,12 +240,22 @@ async fn send_one(
     fatal.map(|problem| problem.at(&connection.host, Some(connection.peer())))
 }
 
+/// The reverse-path: of forwarded mail it is rewritten into our name.
+async fn sender_of(ctx: &Context, entry: &Entry) -> Result<String> {
+    let rewritten = match entry.reason {
+        Reason::Forward if !entry.sender.is_empty() => {
+            ctx.directory.rewrite_sender(&entry.sender, &ctx.hostname).await?
+        }
+        _ => None,
+    };
+    Ok(rewritten.unwrap_or_else(|| entry.sender.clone()))
+}
+
 /// Posts messages, one recipient after the other.
 async fn post_all(ctx: &Context, url: &str, messages: VecDeque<Vec<Entry>>) -> Went {
     let mut went = Went::Well;
     for entry in messages.into_iter().flatten() {
-        let content: Result<Content, Problem> = content::load(ctx, &entry).await;
-        let posted = match content {
+        let posted = match content::load(ctx, &entry).await {
             Ok(content) => post::post(&ctx.http, url, content).await,
             Err(problem) => Err(problem),
         };

@@ -164,7 +164,7 @@ async fn tls_is_used_where_it_is_and_done_without_where_it_fails() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forwards_go_to_relays_with_passwords() {
     let options = Options { offers: vec!["PIPELINING", "AUTH PLAIN"], ..Options::default() };
-    let it = Scene::start(SmtpSink::start(options).await, &[]).await;
+    let it = Scene::start(SmtpSink::start(options).await, &["example.org"]).await;
     let relay = format!("smtp://us%40er:pass@127.0.0.1:{}", it.sink.port());
     let path = format!("/users/{}", it.user);
     let (status, answer) = it.store.api().put(&path, &json!({ "targets": [relay] })).await;
@@ -175,6 +175,19 @@ async fn forwards_go_to_relays_with_passwords() {
     let mail = &it.sink.answered()[0];
     assert_eq!(mail.to, ["me@example.com"]);
     assert!(mail.content.ends_with("\r\n\r\nbare\r\nline\r\n"), "lines are whole");
+    // The sender is in our name, and leads back to the one it was
+    assert!(mail.from.starts_with("SRS0=") && mail.from.ends_with("@store.example"));
+    let mut lmtp = it.store.lmtp().await;
+    lmtp.command("MAIL FROM:<>").await;
+    let forged = mail.from.replace("example.org", "victim.example");
+    assert!(lmtp.command(&format!("RCPT TO:<{forged}>")).await.starts_with("550"));
+    assert!(lmtp.command(&format!("RCPT TO:<{}>", mail.from)).await.starts_with("250"));
+    lmtp.command("DATA").await;
+    lmtp.send(b"From: mailer-daemon@x\r\nSubject: back\r\n\r\n.\r\n").await;
+    assert!(lmtp.reply().await.starts_with("250"));
+    until("it goes back to the first sender", async || it.sink.answered().len() == 2).await;
+    let back = &it.sink.answered()[1];
+    assert_eq!((back.from.as_str(), back.to.concat()), ("", "sender@example.org".to_owned()));
     // RFC 4616: NUL us@er NUL pass
     assert!(it.sink.lines().contains(&"AUTH PLAIN AHVzQGVyAHBhc3M=".to_owned()));
     it.store.stop().await;

@@ -2,6 +2,8 @@
 //! DNS of the tests' own says where they are.
 
 mod exchange;
+mod faults;
+mod judges;
 mod reports;
 mod security;
 

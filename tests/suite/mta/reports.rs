@@ -91,3 +91,62 @@ async fn mail_for_a_full_mailbox_of_ours_comes_back_after_the_last_pause() {
     assert!(report.contains("Status: 5.2.2\r\n"), "{report}");
     it.store.stop().await;
 }
+
+/// Says lines to the submission door and expects these codes.
+async fn submit_by_smtp(address: std::net::SocketAddr, dialogue: &[(&str, &str)]) {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
+    let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut stream = tokio::io::BufReader::new(tcp);
+    for (line, code) in [&[("", "220")], dialogue].concat() {
+        if !line.is_empty() {
+            stream.get_mut().write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+        }
+        loop {
+            let mut reply = String::new();
+            stream.read_line(&mut reply).await.unwrap();
+            assert!(reply.starts_with(code), "{line}: {reply}");
+            if reply.as_bytes().get(3) == Some(&b' ') {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn successes_are_reported_or_the_wish_goes_on() {
+    for has_dsn in [false, true] {
+        let offers = if has_dsn { vec!["DSN", "PIPELINING"] } else { vec!["PIPELINING"] };
+        let sink = SmtpSink::start(Options { offers, ..Options::default() }).await;
+        let it = Scene::start(sink, &["b.example"]).await;
+        it.store.create_user("other").await;
+        // RFC 4616: NUL me NUL the password
+        let login = "AUTH PLAIN AG1lAGNvcnJlY3QgaG9yc2UgYmF0dGVyeQ==";
+        let to_other = "RCPT TO:<other@example.com> NOTIFY=SUCCESS";
+        let to_b = "RCPT TO:<1@b.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;first+2B1@b.example";
+        let message = "From: me@example.com\r\nSubject: wishes\r\n\r\nx\r\n.";
+        let dialogue = [
+            ("EHLO client.example", "250"),
+            (login, "235"),
+            ("MAIL FROM:<me@example.com> RET=HDRS ENVID=abc+2B1", "250"),
+            (to_other, "250"),
+            (to_b, "250"),
+            ("DATA", "354"),
+            (message, "250"),
+        ];
+        submit_by_smtp(it.store.submission_address(), &dialogue).await;
+        until("it arrives", async || it.sink.answered().len() == 1).await;
+        let reports = if has_dsn { 1 } else { 2 };
+        until("reports come", async || it.inbox().await.len() == reports).await;
+        let all = it.inbox().await.concat();
+        assert!(all.contains("Original-Envelope-Id: abc+1\r\n"), "{all}");
+        let delivered = "rfc822; other@example.com\r\nAction: delivered\r\nStatus: 2.1.5\r\n";
+        assert!(all.contains(delivered), "{all}");
+        let relayed = "Original-Recipient: rfc822; first+1@b.example\r\n\
+            Final-Recipient: rfc822; 1@b.example\r\nAction: relayed\r\n";
+        assert_eq!(all.contains(relayed), !has_dsn, "{all}");
+        let lines = it.sink.lines();
+        assert_eq!(lines.iter().any(|line| line.ends_with(" RET=HDRS ENVID=abc+2B1")), has_dsn);
+        assert_eq!(lines.contains(&to_b.to_owned()), has_dsn, "{lines:?}");
+        it.store.stop().await;
+    }
+}
