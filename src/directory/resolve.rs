@@ -2,8 +2,8 @@
 //!
 //! In this order: the exact address without dots and `+label`; the same in the domain that its
 //! domain is an alias of; patterns of its own domain, the one with most letters first (`prefix*@d`
-//! before `*suffix@d`, `*@d` last); those of the other domain; `user@*`; a rewritten sender (`srs`). One round trip where the
-//! exact address exists, three where only a pattern does.
+//! before `*suffix@d`, `*@d` last); those of the other domain; `user@*`; a rewritten sender
+//! (`srs`). One round trip where the exact address exists, three where only a pattern does.
 //!
 //! Addresses and users are always read anew. A node remembers whose an address was only to read both
 //! at the same time.
