@@ -217,7 +217,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     tls::install_provider();
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("cannot make the folder {}", config.data_dir.display()))?;
-    let acceptor = acceptor(&config)?;
+    let own = tls::server_config(certificate(&config)?).context("cannot use the certificate")?;
+    let acceptor = TlsAcceptor::new(own);
     let operations = Operations::open(&config).await?;
     let acceptor = acceptor.with_lookup(certificates(&operations.directory));
     if config.roles.contains(&Role::Jobs) {
@@ -280,7 +281,8 @@ fn secret(file: &std::path::Path) -> anyhow::Result<Vec<u8>> {
     Ok(secret)
 }
 
-fn acceptor(config: &Config) -> anyhow::Result<TlsAcceptor> {
+/// The node's own certificate.
+fn certificate(config: &Config) -> anyhow::Result<rustls::sign::CertifiedKey> {
     let (certificate, key) = match (&config.tls.certificate, &config.tls.key) {
         (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
         _ => {
@@ -289,8 +291,7 @@ fn acceptor(config: &Config) -> anyhow::Result<TlsAcceptor> {
             (files.certificate, files.key)
         }
     };
-    let tls = tls::server_config(&certificate, &key).context("cannot use the certificate")?;
-    Ok(TlsAcceptor::new(tls))
+    tls::certified_key(&certificate, &key).context("cannot use the certificate")
 }
 
 async fn open_doors(
@@ -337,6 +338,11 @@ async fn open_doors(
             notifier: notifier.clone(),
             delivery: operations.delivery.clone(),
             clock: operations.clock.clone(),
+            profiles: api::mail_profile::Profiles {
+                host: settings.profile_host.clone().unwrap_or_else(|| config.host_name()),
+                pair: certificate(config)?,
+            }
+            .into(),
             settings: settings.into(),
         };
         addresses.api = api::serve::serve(context, &operations.tasks)

@@ -3,14 +3,16 @@
 use super::Context;
 use super::access::{Grant, Resource};
 use super::extract::Call;
+use super::mail_profile::Account;
 use super::params::{Params, Unknown};
 use super::problem::{Problem, ProblemView, RefusalView};
 use super::reply::{Answer, Reply, Success, iso_date};
 use crate::auth::app_password::{AppPassword, NewAppPassword, letters_of};
 use crate::auth::log::AuthEvent;
 use crate::model::error::Error;
-use crate::model::id::ObjectId;
+use crate::model::id::{ObjectId, UserId};
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -79,6 +81,15 @@ pub struct CreatedAppPassword {
     pub id: String,
     /// Its sixteen letters, told this once.
     pub password: String,
+    /// A signed profile for Apple's mail programs, base64, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mobileconfig: Option<String>,
+    /// The name in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The address in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
 }
 
 /// What a password of an application is created from.
@@ -93,6 +104,9 @@ pub struct CreateAppPasswordRequest {
     pub address: Option<String>,
     /// Sixteen letters; made by the server by default.
     pub password: Option<String>,
+    /// With a profile for Apple's mail programs; needs the scopes `smtp` and `imap` or `pop3`.
+    #[schema(rename = "generateMobileconfig")]
+    pub generate_mobileconfig: Option<bool>,
     /// Seconds after its last use that it ends.
     pub ttl: Option<u64>,
 }
@@ -180,19 +194,18 @@ pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
         letters_of(value.as_str()?)
     });
     let password = password.optional();
-    p.not_supported_yet(&["generateMobileconfig"]);
+    let wants_profile = p.boolean("generateMobileconfig").or(false);
     let ttl_s = p.count("ttl").or(0);
     let protocol = p.text("protocol", 255).or("API".to_owned());
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize(Resource::Asps, Grant::Create, user)?;
-    if let Some(address) = address {
-        let own = ctx.directory.list_addresses(user).await?;
-        let is_own = own.iter().any(|entry| entry.address.eq_ignore_ascii_case(&address));
-        ctx.directory.load_user(user).await?;
-        if !is_own {
-            return Err(Error::NotFound { what: "address" }.into());
-        }
+    let opens = |scope: &str| scopes.iter().any(|own| own == "*" || own == scope);
+    let by_imap = opens("imap");
+    if wants_profile && !(opens("smtp") && (by_imap || opens("pop3"))) {
+        let text = "Profile file requires either imap or pop3 and smtp scopes";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "InvalidAuthScope", text));
     }
+    let (name, address) = sender(&ctx, user, address).await?;
     let new = NewAppPassword { description: description.clone(), scopes, password, ttl_s };
     let (id, password) = match ctx.authenticator.create_app_password(user, new).await {
         Err(error @ Error::LimitReached { .. }) => {
@@ -203,9 +216,42 @@ pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
         other => other?,
     };
     let event = session.event("create asp");
-    let app_password = Some((id, description));
+    let app_password = Some((id, description.clone()));
     ctx.authenticator.log(user, AuthEvent { app_password, protocol: Some(protocol), ..event });
-    Ok(Reply::json(&CreatedAppPassword { success: true, id: id.to_string(), password }))
+    let account = Account {
+        user,
+        name: &name,
+        address: &address,
+        password: &password,
+        description: &description,
+        by_imap,
+    };
+    let profile = wants_profile.then(|| ctx.profiles.make(&account)).transpose()?;
+    Ok(Reply::json(&CreatedAppPassword {
+        success: true,
+        id: id.to_string(),
+        mobileconfig: profile,
+        name: wants_profile.then_some(name),
+        address: wants_profile.then_some(address),
+        password,
+    }))
+}
+
+/// Name and address in a profile: of the own address that was asked for, else of the user.
+async fn sender(
+    ctx: &Context,
+    user: UserId,
+    address: Option<String>,
+) -> Result<(String, String), Problem> {
+    let profile = ctx.directory.load_user(user).await?;
+    let Some(wanted) = address else {
+        return Ok((profile.name, profile.user.address));
+    };
+    let own = ctx.directory.list_addresses(user).await?;
+    let own = own.into_iter().find(|entry| entry.address.eq_ignore_ascii_case(&wanted));
+    let own = own.ok_or(Error::NotFound { what: "address" })?;
+    let name = if own.name.is_empty() { profile.name } else { own.name };
+    Ok((name, own.address))
 }
 
 /// A list, or text with commas.

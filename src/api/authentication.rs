@@ -180,7 +180,8 @@ impl Context {
             scope,
             require_2fa: SecondFactors::new(factors),
             require_2fa_enabled: login.requires_second_factor.then_some(true),
-            require_password_change: (login.source == Source::Temporary).then_some(true),
+            require_password_change: (login.source != Source::App)
+                .then_some(login.source == Source::Temporary),
             token,
             totp_nonce: nonce.clone().filter(|_| has("totp")),
             two_factor_nonce: nonce.filter(|_| wants_token),

@@ -31,7 +31,7 @@ pub struct CertView {
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// SHA-256 of the certificate; absent: it is still to be obtained.
+    /// SHA-256 of the private key; absent: it is still to be obtained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
     /// When it ends.

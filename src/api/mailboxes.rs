@@ -56,34 +56,37 @@ pub struct UpdateMailboxRequest {
     encrypt_messages: Option<bool>,
 }
 
-/// The name in `path`, normalised; depth and length are judged by [`check_limits`].
-fn name_of(params: &mut Params) -> Option<Result<MailboxName, Problem>> {
+/// The name in `path`, normalised; depth and length are parts of its syntax.
+fn name_of(params: &mut Params) -> Option<MailboxName> {
     let path: String = params.text("path", PATH_CHARS_MAX).optional()?.nfc().collect();
-    if path.contains("//") || path.ends_with(DELIMITER) {
-        params.fail("path", "\"path\" has no empty level");
-        return None;
-    }
-    if let Err(problem) = check_limits(&path) {
-        return Some(Err(problem));
-    }
-    match MailboxName::new(&path) {
-        Ok(name) => Some(Ok(name)),
-        Err(error) => {
-            params.fail("path", error.to_string().replacen("mailbox:", "\"path\":", 1));
-            None
-        }
-    }
+    let name = match path_failure(&path) {
+        Some(failure) => Err(failure),
+        None => MailboxName::new(&path)
+            .map_err(|error| error.to_string().replacen("mailbox:", "\"path\":", 1)),
+    };
+    name.map_err(|failure| params.fail("path", failure)).ok()
 }
 
-fn check_limits(path: &str) -> Result<(), Problem> {
+/// What is wrong with a path, in the words that clients show.
+fn path_failure(path: &str) -> Option<String> {
+    if path.contains("//") || path.ends_with(DELIMITER) {
+        let pattern = r"/\/{2,}|\/$/";
+        return Some(format!(
+            "\"path\" with value \"{path}\" matches the inverted pattern: {pattern}"
+        ));
+    }
     let path = path.strip_prefix(DELIMITER).unwrap_or(path);
     if path.split(DELIMITER).count() > MAILBOX_LEVELS_MAX {
-        return Err(disallowed("The mailbox name has too many levels"));
+        let max = MAILBOX_LEVELS_MAX;
+        return Some(format!("The mailbox path cannot be more than {max} levels deep"));
     }
     if path.split(DELIMITER).any(|level| level.chars().count() > MAILBOX_LEVEL_CHARS_MAX) {
-        return Err(disallowed("A level of the mailbox name is too long"));
+        let max = MAILBOX_LEVEL_CHARS_MAX;
+        return Some(format!(
+            "Any part of the mailbox path cannot be longer than {max} chars long"
+        ));
     }
-    Ok(())
+    None
 }
 
 fn disallowed(text: &str) -> Problem {
@@ -171,7 +174,6 @@ pub async fn create(State(ctx): State<Context>, mut call: Call) -> Answer {
     params.session();
     call.params.finish(Unknown::Rejected)?;
     let Some(name) = name else { return Err(Problem::invalid("path", "\"path\" is required")) };
-    let name = name?;
     check_user(&ctx.mailstore, user).await?;
     let new = NewMailbox {
         name,
@@ -192,6 +194,16 @@ fn name_problem(error: Error) -> Problem {
         Error::Invalid { reason, .. } => disallowed(&reason),
         error => error.into(),
     }
+}
+
+/// A refusal in the words of the reference, which clients show: what failed, and the code.
+fn failed(what: &str, error: Error) -> Problem {
+    let mut problem = name_problem(error);
+    if let Some(code) = problem.code() {
+        let text = format!("Mailbox {what} failed with code {code}");
+        problem.body.insert("error".into(), Value::String(text));
+    }
+    problem
 }
 
 /// Mailbox details
@@ -228,7 +240,7 @@ pub async fn show(State(ctx): State<Context>, mut call: Call) -> Answer {
     ctx.authorize(&caller, Resource::Mailboxes, Grant::Read, user)?;
     let found = match (id, name) {
         (Some(id), _) => ctx.mailstore.find_mailbox(user, id).await?,
-        (None, Some(Ok(name))) => ctx.mailstore.find_mailbox_by_name(user, &name).await?,
+        (None, Some(name)) => ctx.mailstore.find_mailbox_by_name(user, &name).await?,
         (None, _) => None,
     };
     let Some(mailbox) = found else {
@@ -270,7 +282,6 @@ pub async fn update(State(ctx): State<Context>, mut call: Call) -> Answer {
     params.session();
     let caller = call.params.finish(Unknown::Rejected)?;
     ctx.authorize(&caller, Resource::Mailboxes, Grant::Update, user)?;
-    let name = name.transpose()?;
     let has_settings = change.subscribed.is_some()
         || change.hidden.is_some()
         || change.encrypt_messages.is_some()
@@ -280,7 +291,7 @@ pub async fn update(State(ctx): State<Context>, mut call: Call) -> Answer {
         body.insert("error".into(), Value::String("Nothing was changed".into()));
         return Err(Problem { status: StatusCode::BAD_REQUEST, body });
     }
-    let mailbox = load(&ctx.mailstore, user, id).await?;
+    let mailbox = load(&ctx.mailstore, user, id).await.map_err(|error| failed("update", error))?;
     if let Some(name) = name {
         rename(&ctx.mailstore, user, &mailbox, &name).await?;
     }
@@ -300,7 +311,7 @@ async fn rename(
         return Ok(());
     }
     if mailbox.name.is_inbox() || mailbox.hidden {
-        return Err(disallowed("This mailbox can not be renamed"));
+        return Err(failed("update", Error::invalid("mailbox", "it keeps its name")));
     }
     mailstore.rename_mailbox(user, mailbox.id, to, false).await.map_err(name_problem)
 }
@@ -327,9 +338,10 @@ pub async fn delete(State(ctx): State<Context>, mut call: Call) -> Answer {
     params.session();
     let caller = call.params.finish(Unknown::Rejected)?;
     ctx.authorize(&caller, Resource::Mailboxes, Grant::Delete, user)?;
-    let mailbox = load(&ctx.mailstore, user, id).await?;
+    let mailbox =
+        load(&ctx.mailstore, user, id).await.map_err(|error| failed("deletion", error))?;
     if mailbox.name.is_inbox() || mailbox.special_use.is_some() || mailbox.hidden {
-        return Err(disallowed("This mailbox can not be deleted"));
+        return Err(failed("deletion", Error::invalid("mailbox", "it stays")));
     }
     ctx.mailstore.delete_mailbox(user, id).await?;
     Ok(Reply::success())

@@ -257,8 +257,9 @@ async fn store(
     content: Bytes,
 ) -> Result<StoredMessageView, Problem> {
     let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    let prepared = ctx.mailstore.prepare(content).await?;
     let message = NewMessage {
-        prepared: ctx.mailstore.prepare(content).await?,
+        prepared: prepared.clone(),
         prefix: Bytes::new(),
         flags: upload.flags.clone(),
         internal_date: upload.internal_date,
@@ -270,6 +271,9 @@ async fn store(
     let appended = appended
         .first()
         .ok_or(Error::Internal { reason: "an append without a message", source: None })?;
+    if !upload.is_draft {
+        ctx.delivery.note_stored(user, mailbox, &prepared).await;
+    }
     Ok(StoredMessageView { id: appended.uid, mailbox: mailbox.id.to_string(), size })
 }
 

@@ -6,11 +6,15 @@ use super::message_notes::{EnvelopeView, NotesView, OutboundView, envelope};
 use super::reply::{iso_date, json_value};
 use crate::codec::mime::display::{Attachment, Layout, Shown};
 use crate::codec::mime::fields::{ContentType, FieldValue, Fields, Recipient};
+use crate::codec::mime::text::decode_body;
 use crate::model::flag::{Flag, FlagSet};
 use crate::model::message::Message;
 use crate::model::structure::{NamedAddress, Part};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 /// An address.
@@ -61,6 +65,22 @@ pub struct AttachmentView {
     pub size_kb: u64,
     /// Octets, encoded.
     pub size: u64,
+    /// SHA-256 of the encoded octets, hex; in message details, not of big ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// SHA-256 of the decoded octets, base64; where there is `hash`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_content_hash: Option<String>,
+}
+
+impl AttachmentView {
+    /// Sets the hashes of its encoded octets.
+    pub fn hash(&mut self, body: &[u8]) {
+        let decoded = decode_body(&self.transfer_encoding, body);
+        let digest = Sha256::digest(body);
+        self.hash = Some(digest.iter().map(|octet| format!("{octet:02x}")).collect());
+        self.file_content_hash = Some(STANDARD.encode(Sha256::digest(decoded)));
+    }
 }
 
 /// A Content-Type.
@@ -298,6 +318,8 @@ impl From<&Attachment<'_>> for AttachmentView {
             related: attachment.is_related,
             size_kb: octets.div_ceil(1024),
             size: octets,
+            hash: None,
+            file_content_hash: None,
         }
     }
 }

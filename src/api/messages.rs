@@ -27,6 +27,10 @@ use bytes::Bytes;
 /// longer.
 const TEXT_OCTETS_MAX: u64 = 3 * 640 * 1024;
 
+/// Encoded octets of attachments that are read for their hashes: as much as lies in the content
+/// that is read for the texts anyway.
+const HASHED_OCTETS_MAX: u64 = 256 * 1024;
+
 /// Message details
 ///
 /// Header fields, text, clean HTML and the list of attachments.
@@ -62,6 +66,7 @@ pub async fn show(State(ctx): State<Context>, mut call: Call) -> Answer {
     let header = root.header.partial(0, HEADER_OCTETS_MAX);
     let header = ctx.mailstore.load_octets(user, &message, header).await?;
     let texts = load_texts(&ctx.mailstore, user, &message, &root).await?;
+    let attached = load_attachments(&ctx.mailstore, user, &message, &root).await?;
     if mark_as_seen && !message.row.flags.has(Flag::Seen) {
         // writing needs the grant for it
         ctx.authorize(&caller, Resource::Messages, Grant::Update, user)?;
@@ -77,9 +82,30 @@ pub async fn show(State(ctx): State<Context>, mut call: Call) -> Answer {
         let entries = ctx.delivery.queue().list_entries(user, queue_id).await?;
         outbound.extend(OutboundView::of(queue_id, &entries));
     }
-    let view = display_message(message, user, root, header, texts).await?;
+    let view = display_message(message, user, root, header, (texts, attached)).await?;
     let view = MessageView { outbound, ..view };
     Ok(Reply::json(&view))
+}
+
+/// The encoded octets of the first attachments, within [`HASHED_OCTETS_MAX`] together.
+async fn load_attachments(
+    mailstore: &Mailstore,
+    user: UserId,
+    message: &Message,
+    root: &Part,
+) -> Result<Vec<Bytes>> {
+    let mut left = HASHED_OCTETS_MAX;
+    let mut attached = Vec::new();
+    for attachment in Layout::of(root).attachments {
+        let range = attachment.part.body;
+        let Some(rest) = left.checked_sub(range.octets()) else { break };
+        left = rest;
+        attached.push(match range.octets() {
+            0 => Bytes::new(),
+            _ => mailstore.load_octets(user, message, range).await?,
+        });
+    }
+    Ok(attached)
 }
 
 /// The encoded octets of the text parts, within [`TEXT_OCTETS_MAX`] together.
@@ -109,12 +135,16 @@ async fn display_message(
     user: UserId,
     root: Part,
     header: Bytes,
-    texts: Vec<Bytes>,
+    (texts, attached): (Vec<Bytes>, Vec<Bytes>),
 ) -> Result<MessageView> {
     let shown = tokio::task::spawn_blocking(move || {
         let fields = crate::codec::mime::fields::Fields::read(&header);
         let shown = shown(&root, &texts);
-        message_view::details(&message, user.to_string(), &root, &fields, shown)
+        let mut view = message_view::details(&message, user.to_string(), &root, &fields, shown);
+        for (attachment, body) in view.attachments.iter_mut().zip(&attached) {
+            attachment.hash(body);
+        }
+        view
     });
     shown.await.map_err(|error| Error::internal("a message could not be displayed", error))
 }

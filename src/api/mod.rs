@@ -29,6 +29,7 @@ pub mod filters;
 pub mod forwarded_addresses;
 pub mod health;
 pub mod listing;
+pub mod mail_profile;
 pub mod mailbox_view;
 pub mod mailboxes;
 pub mod message_list;
@@ -99,6 +100,8 @@ pub struct Context {
     pub delivery: Delivery,
     /// Time.
     pub clock: Clock,
+    /// Profiles for mail programs.
+    pub profiles: Arc<mail_profile::Profiles>,
     /// Settings.
     pub settings: Arc<Settings>,
 }

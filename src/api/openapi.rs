@@ -2,6 +2,7 @@
 
 use super::problem::{ProblemView, RefusalView};
 use super::router;
+use serde_json::{Map, Value, json};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::OneOfBuilder;
 use utoipa::openapi::security::{
@@ -133,8 +134,36 @@ pub fn document() -> String {
     text
 }
 
+/// Methods and paths by the name of the operation, parameters as `:user`: what the reference store
+/// tells its test suites of itself.
+pub fn methods() -> Value {
+    let description = serde_json::to_value(router::operations().into_openapi());
+    let description = description.unwrap_or_default();
+    let mut methods = Map::new();
+    let paths = description.get("paths").and_then(Value::as_object).into_iter().flatten();
+    for (path, item) in paths {
+        let path = path.replace('{', ":").replace('}', "");
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            let method = method.to_uppercase();
+            let name = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
+            let spec = json!({ "name": name, "method": method, "path": path });
+            let known = json!({ "name": name, "method": method, "path": path, "spec": spec });
+            methods.insert(name.to_owned(), known);
+        }
+    }
+    Value::Object(methods)
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn every_operation_has_its_method_and_path() {
+        let methods = super::methods();
+        let spec = &methods["showMailbox"]["spec"];
+        assert_eq!(spec["method"], "GET");
+        assert_eq!(spec["path"], "/users/:user/mailboxes/:mailbox");
+    }
+
     #[test]
     fn the_description_is_openapi_3_1_and_names_every_operation_once() {
         let text = super::document();

@@ -1,6 +1,7 @@
 //! The table of contents of the API.
 
 use super::body::BodyBudget;
+use super::reply::json_response;
 use super::{
     Context, acme, address_register, addresses, app_passwords, archived, audits, auth_log,
     authentication, autoreplies, certs, cors, data, dkim, domain_access, domain_aliases, files,
@@ -11,8 +12,8 @@ use super::{
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{Method, Uri, header};
-use axum::response::IntoResponse;
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -151,6 +152,7 @@ pub fn build(ctx: Context) -> Router {
         .route("/metrics", axum::routing::get(metrics::show))
         .with_state(ctx)
         .route("/openapi.json", axum::routing::get(description))
+        .route("/api-methods", axum::routing::get(methods))
         .merge(docs)
         .fallback(|uri: Uri| async move { middleware::not_found(uri.path()) })
         .method_not_allowed_fallback(|method: Method| async move {
@@ -165,4 +167,8 @@ pub fn build(ctx: Context) -> Router {
 
 async fn description() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], openapi::document())
+}
+
+async fn methods() -> Response {
+    json_response(StatusCode::OK, &openapi::methods())
 }

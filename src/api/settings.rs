@@ -21,6 +21,8 @@ pub struct Settings {
     pub webauthn_rp_id: Option<String>,
     /// The name passkeys are shown with. Default `Eider`.
     pub webauthn_rp_name: String,
+    /// The name that profiles for Apple's mail programs connect to. Default: `hostname`.
+    pub profile_host: Option<String>,
     /// Seconds a user's token lives without being used. Default 1209600 (14 days).
     pub token_ttl_s: u64,
     /// Seconds a user's token lives at most. Default 15552000 (180 days).
@@ -36,6 +38,7 @@ impl Default for Settings {
             cors_origins: vec!["*".to_owned()],
             webauthn_rp_id: None,
             webauthn_rp_name: "Eider".to_owned(),
+            profile_host: None,
             token_ttl_s: 14 * 24 * 3600,
             token_lifetime_s: 180 * 24 * 3600,
         }

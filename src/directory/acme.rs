@@ -126,7 +126,8 @@ impl Directory {
         tls::config_of_pem(chain.as_bytes(), private_key.as_bytes()).map_err(unusable)?;
         let leaf = tls::first_certificate(chain.as_bytes()).map_err(unusable)?;
         let (alt_names, expires_ms) = described(&leaf)?;
-        let fingerprint = hex_fingerprint(&leaf);
+        let key = tls::private_key(private_key.as_bytes()).map_err(unusable)?;
+        let fingerprint = hex_fingerprint(&key);
         let created_ms = self.clock.now_ms();
         let new = Certificate {
             fingerprint,

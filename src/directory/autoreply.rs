@@ -25,7 +25,8 @@ impl Directory {
     /// `NotFound` user, `Unavailable`.
     pub async fn put_autoreply(&self, user: UserId, mut autoreply: Autoreply) -> Result<ObjectId> {
         let before = autoreplies::find(&self.storage, user).await?;
-        autoreply.created_ms = self.clock.now_ms();
+        // clients compare it with the seconds of an id
+        autoreply.created_ms = self.clock.now_ms() / 1000 * 1000;
         autoreplies::put(&self.storage, user, new_id(), &autoreply).await?;
         let was_enabled = before.as_ref().is_some_and(|(_, before)| before.is_enabled);
         if autoreply.is_enabled != was_enabled {

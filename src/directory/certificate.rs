@@ -47,12 +47,13 @@ impl Directory {
         let unusable = |error: std::io::Error| Error::invalid("cert", error.to_string());
         tls::config_of_pem(new.chain.as_bytes(), new.private_key.as_bytes()).map_err(unusable)?;
         let leaf = tls::first_certificate(new.chain.as_bytes()).map_err(unusable)?;
+        let key = tls::private_key(new.private_key.as_bytes()).map_err(unusable)?;
         let (alt_names, expires_ms) = described(&leaf)?;
         let certificate = Certificate {
             id: new_id(),
             server_name,
             description: new.description,
-            fingerprint: hex_fingerprint(&leaf),
+            fingerprint: hex_fingerprint(&key),
             expires_ms,
             alt_names,
             chain: new.chain,
@@ -147,7 +148,7 @@ pub(super) fn server_name_form(name: &str) -> Result<String> {
     ascii.ok().filter(|name| !name.is_empty()).ok_or_else(bad)
 }
 
-/// All names of a certificate and when it ends.
+/// All names of a certificate, its subject's if it has no other, and when it ends.
 pub(super) fn described(leaf: &[u8]) -> Result<(Vec<String>, i64)> {
     let bad = |_| Error::invalid("cert", "\"cert\" cannot be read");
     let (_, certificate) = X509Certificate::from_der(leaf).map_err(bad)?;
@@ -159,8 +160,10 @@ pub(super) fn described(leaf: &[u8]) -> Result<(Vec<String>, i64)> {
             }
         }
     }
-    names.sort();
-    names.dedup();
+    if names.is_empty() {
+        let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+        names.extend(common.map(str::to_lowercase));
+    }
     let expires_ms = certificate.validity().not_after.timestamp().saturating_mul(1000);
     Ok((names, expires_ms))
 }

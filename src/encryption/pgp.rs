@@ -1,7 +1,7 @@
 //! PGP/MIME (RFC 3156) for one public key (RFC 9580).
 //!
 //! The key is its owner's own upload: what is checked is that others can write to it (a bound
-//! encryption key that is neither revoked, expired nor weak), not who vouches for it.
+//! encryption key that is neither revoked, expired nor tiny), not who vouches for it.
 
 use pgp::composed::{ArmorOptions, Deserializable as _, MessageBuilder, SignedPublicKey};
 use pgp::crypto::sym::SymmetricKeyAlgorithm;
@@ -10,8 +10,9 @@ use pgp::types::{KeyDetails, PublicParams};
 use rsa::rand_core::{OsRng, RngCore as _};
 use rsa::traits::PublicKeyParts as _;
 
-/// Shorter RSA keys are refused.
-const RSA_BITS_MIN: usize = 2048;
+/// Shorter RSA keys are refused. Old keys of 1024 bits are in use; weak encryption that its owner
+/// chose is better than none.
+const RSA_BITS_MIN: usize = 1024;
 
 /// What a key says of itself.
 #[derive(Clone, PartialEq, Eq, Debug)]

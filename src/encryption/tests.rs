@@ -96,15 +96,15 @@ fn gnupg_reads_what_was_encrypted_for_a_pgp_key() {
 fn what_is_no_good_key_is_refused() {
     assert!(pgp::check("", 0).is_err());
     assert!(pgp::check("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n", 0).is_err());
-    let folder = Folder::new("pgp-weak");
-    let id = "weak@example.com";
+    let folder = Folder::new("pgp-old");
+    let id = "old@example.com";
     folder.run(
         "gpg",
         &["--batch", "--passphrase", "", "--quick-generate-key", id, "rsa1024", "encr,sign"],
     );
-    let weak = String::from_utf8(folder.run("gpg", &["--armor", "--export", id])).unwrap();
-    let refused = pgp::check(&weak, crate::clock::Clock::default().now_ms());
-    assert_eq!(refused, Err("an RSA key has at least 2048 bits".to_owned()));
+    let old = String::from_utf8(folder.run("gpg", &["--armor", "--export", id])).unwrap();
+    let taken = pgp::check(&old, crate::clock::Clock::default().now_ms());
+    assert_eq!(taken, Ok(()), "1024 bits, as the reference takes them");
     folder.run(
         "gpg",
         &[
@@ -199,4 +199,25 @@ fn openssl_reads_what_was_encrypted_for_certificates() {
 #[test]
 fn without_a_key_nothing_is_encrypted() {
     assert_eq!(encrypt(MESSAGE, &Encryption::default(), 0), Ok(None));
+}
+
+#[test]
+fn openssl_verifies_what_each_kind_of_key_signed() {
+    let folder = Folder::new("signed");
+    for kind in
+        ["rsa:2048", "ec -pkeyopt ec_paramgen_curve:P-256", "ec -pkeyopt ec_paramgen_curve:P-384"]
+    {
+        let mut arguments = vec!["req", "-x509", "-nodes", "-subj", "/CN=signer", "-newkey"];
+        arguments.extend(kind.split(' '));
+        arguments.extend(["-keyout", "key.pem", "-out", "cert.pem"]);
+        folder.run("openssl", &arguments);
+        let file = |name| folder.path().join(name);
+        let pair = crate::net::tls::certified_key(&file("cert.pem"), &file("key.pem")).unwrap();
+        let made = super::signed::sign(b"a <b> \xff\r\n", &pair).unwrap();
+        fs::write(file("signed.der"), made).unwrap();
+        let verify = ["cms", "-verify", "-binary", "-inform", "DER", "-in", "signed.der"];
+        let trust = ["-CAfile", "cert.pem", "-purpose", "any"];
+        let read = folder.run("openssl", &[verify.as_slice(), &trust].concat());
+        assert_eq!(read, b"a <b> \xff\r\n", "{kind}");
+    }
 }

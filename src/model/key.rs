@@ -44,7 +44,7 @@ pub struct Certificate {
     pub server_name: String,
     /// For people.
     pub description: Option<String>,
-    /// SHA-256 of the certificate, hex with colons.
+    /// SHA-256 of the private key, hex with colons.
     pub fingerprint: String,
     /// When it ends.
     pub expires_ms: TimeMs,

@@ -3,6 +3,7 @@
 use futures_util::future::BoxFuture;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// A certificate for a name, as it is stored.
 #[derive(Clone)]
@@ -108,18 +110,35 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-/// Reads a certificate chain and key (PEM) into a server configuration: TLS 1.2 and 1.3, `ring`.
+/// Reads a certificate chain and its key (PEM).
 ///
 /// # Errors
 /// A file cannot be read, holds no certificate or key, or the two do not fit.
-pub fn server_config(certificate: &Path, key: &Path) -> io::Result<Arc<ServerConfig>> {
+pub fn certified_key(certificate: &Path, key: &Path) -> io::Result<CertifiedKey> {
     let about = |path: &Path, error: &dyn std::fmt::Display| {
         io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()))
     };
     let read = |path: &Path| std::fs::read(path).map_err(|error| about(path, &error));
     let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| about(key, &error))?;
     let chain = chain_of_pem(&read(certificate)?).map_err(|error| about(certificate, &error))?;
-    config_of(chain, private).map_err(|error| about(certificate, &error))
+    pair_of(chain, private).map_err(|error| about(certificate, &error))
+}
+
+/// A server configuration with a chain and key: TLS 1.2 and 1.3, `ring`.
+///
+/// # Errors
+/// The library refuses.
+pub fn server_config(pair: CertifiedKey) -> io::Result<Arc<ServerConfig>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+    // Tickets instead of a shared session cache: resumption without memory per client.
+    config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(io::Error::other)?;
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    Ok(Arc::new(config))
 }
 
 /// The same of texts.
@@ -131,7 +150,7 @@ pub fn config_of_pem(chain: &[u8], key: &[u8]) -> io::Result<Arc<ServerConfig>> 
         io::Error::new(io::ErrorKind::InvalidData, format!("the private key: {error}"))
     };
     let private = PrivateKeyDer::from_pem_slice(key).map_err(|error| invalid(&error))?;
-    config_of(chain_of_pem(chain)?, private)
+    server_config(pair_of(chain_of_pem(chain)?, private)?)
 }
 
 /// The first certificate of a chain, DER.
@@ -152,21 +171,33 @@ fn chain_of_pem(text: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
     Ok(chain)
 }
 
-fn config_of(
+/// A chain with its key, if they belong together.
+fn pair_of(
     chain: Vec<CertificateDer<'static>>,
     private: PrivateKeyDer<'static>,
-) -> io::Result<Arc<ServerConfig>> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    // Tickets instead of a shared session cache: resumption without memory per client.
-    config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(io::Error::other)?;
-    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-    Ok(Arc::new(config))
+) -> io::Result<CertifiedKey> {
+    let invalid = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidData, error);
+    let key = rustls::crypto::ring::sign::any_supported_type(&private).map_err(invalid)?;
+    let own = key.public_key();
+    let leaf = chain.first().map(|leaf| X509Certificate::from_der(leaf));
+    let Some(Ok((_, leaf))) = leaf else {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the certificate cannot be read"));
+    };
+    // not by rustls: it reads no certificate of version 1, which many a site has made for itself
+    if own.is_some_and(|own| own.as_ref() != leaf.public_key().raw) {
+        return Err(invalid(rustls::InconsistentKeys::KeyMismatch.into()));
+    }
+    Ok(CertifiedKey::new(chain, key))
+}
+
+/// The octets of a private key in PEM.
+///
+/// # Errors
+/// It is none.
+pub fn private_key(pem: &[u8]) -> io::Result<Vec<u8>> {
+    let key = PrivateKeyDer::from_pem_slice(pem);
+    let key = key.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(key.secret_der().to_vec())
 }
 
 /// The self-signed certificate below `dir`, made if it is not there: `ca.pem` (to trust),

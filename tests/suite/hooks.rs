@@ -286,7 +286,7 @@ async fn a_stored_certificate_is_shown_on_the_next_connection() {
         "servername": "Mail.One.Example", "privateKey": read(&key), "cert": read(&cert),
     });
     let stored = ok(api.post("/certs", &body).await).await;
-    assert_eq!(stored["altNames"], json!(["*.two.example", "mail.one.example"]));
+    assert_eq!(stored["altNames"], json!(["mail.one.example", "*.two.example"]));
     assert_eq!(stored["servername"], "mail.one.example");
     for (name, is_stored) in [
         ("mail.one.example", true),
@@ -353,5 +353,35 @@ async fn moves_into_junk_and_out_of_it_are_events() {
     let spam = heard().into_iter().find(|post| post["ev"] == "marked.spam").unwrap();
     assert_eq!((&spam["message"], &spam["subject"]), (&json!(1), &json!("offer")), "{spam}");
     assert_eq!((&spam["from"], &spam["messageId"]), (&json!("B <b@example.org>"), &json!("<1@x>")));
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_of_version_1_is_stored_under_the_fingerprint_of_its_key() {
+    let store = TestStore::start().await;
+    let api = store.api();
+    let openssl = |arguments: &[&str]| {
+        let run = std::process::Command::new("openssl")
+            .args(arguments)
+            .current_dir(&store.data_dir)
+            .output()
+            .expect("openssl");
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        run.stdout
+    };
+    let request = ["-nodes", "-subj", "/CN=Old.Example", "-keyout", "v1.key", "-out", "v1.req"];
+    openssl(&[&["req", "-new", "-newkey", "rsa:2048"], request.as_slice()].concat());
+    let signed = ["x509", "-req", "-in", "v1.req", "-signkey", "v1.key", "-out", "v1.pem"];
+    openssl(&signed);
+    let key = openssl(&["pkcs8", "-topk8", "-nocrypt", "-in", "v1.key", "-outform", "DER"]);
+    let read = |name| std::fs::read_to_string(store.data_dir.join(name)).unwrap();
+    let body = json!({
+        "servername": "old.example", "privateKey": read("v1.key"), "cert": read("v1.pem"),
+    });
+    let stored = ok(api.post("/certs", &body).await).await;
+    assert_eq!(stored["altNames"], json!(["old.example"]), "of its subject");
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(&key);
+    let hex: Vec<String> = digest.iter().map(|octet| format!("{octet:02x}")).collect();
+    assert_eq!(stored["fingerprint"], json!(hex.join(":")));
     store.stop().await;
 }

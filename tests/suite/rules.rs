@@ -193,6 +193,7 @@ async fn an_autoreply_answers_each_sender_once_on_all_nodes() {
         (&shown["start"], &shown["subject"]),
         (&"2020-01-01T00:00:00.000Z".into(), &"Holidays".into())
     );
+    assert!(shown["created"].as_str().unwrap().ends_with(".000Z"), "in seconds: {shown}");
     for node in &nodes {
         let mut lmtp = node.lmtp().await;
         for subject in ["one", "two"] {

@@ -259,6 +259,10 @@ fn encode(kind: &str, encoding: Encoding, octets: Vec<u8>) -> (&'static str, Vec
         Encoding::Base64 | Encoding::Fitting => {
             let mut encoded = Vec::with_capacity(octets.len() / 3 * 4 + octets.len() / 57 * 2 + 8);
             Base64Encoder::new().wrap_lines().encode_into(&octets, &mut encoded);
+            // RFC 2046 §5.1.1: the line end before a boundary belongs to the boundary
+            if encoded.ends_with(b"\r\n") {
+                encoded.truncate(encoded.len() - 2);
+            }
             ("base64", encoded)
         }
         Encoding::QuotedPrintable => {

@@ -70,7 +70,7 @@ fn inline_attachment(content_type: String, cid: String, octets: Vec<u8>) -> NewA
     let extension = content_type.rsplit(['/', '+']).next().unwrap_or("bin").to_owned();
     let number = cid.split('-').nth(1).unwrap_or("1").to_owned();
     NewAttachment {
-        filename: Some(format!("picture-{number}.{extension}")),
+        filename: Some(format!("attachment-{number}.{extension}")),
         content_type: Some(content_type),
         cid: Some(cid),
         is_inline: true,
@@ -93,7 +93,7 @@ mod tests {
         assert!(result.ends_with("<img src=\"data:image/png,raw\">"));
         assert_eq!(inline.len(), 1);
         assert_eq!(inline[0].octets, [0, 1, 2]);
-        assert_eq!(inline[0].filename.as_deref(), Some("picture-1.gif"));
+        assert_eq!(inline[0].filename.as_deref(), Some("attachment-1.gif"));
         assert_eq!(inline_data_links("ä data:image/", "s", &mut inline), "ä data:image/");
     }
 }

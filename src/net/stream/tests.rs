@@ -2,7 +2,7 @@
 
 use crate::net::listener::{Listener, Permits, serve};
 use crate::net::stream::Stream;
-use crate::net::tls::{TlsAcceptor, self_signed, server_config};
+use crate::net::tls::{TlsAcceptor, certified_key, self_signed, server_config};
 use crate::tasks::Tasks;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -33,7 +33,8 @@ fn tls(dir: &TempDir) -> (TlsAcceptor, tokio_rustls::TlsConnector) {
     let files = self_signed(&dir.0).unwrap();
     let again = self_signed(&dir.0).unwrap();
     assert_eq!(files, again);
-    let acceptor = TlsAcceptor::new(server_config(&files.certificate, &files.key).unwrap());
+    let own = certified_key(&files.certificate, &files.key).unwrap();
+    let acceptor = TlsAcceptor::new(server_config(own).unwrap());
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(dir.0.join("ca.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -139,6 +140,6 @@ fn the_key_is_private() {
     let dir = TempDir::new();
     let files = self_signed(&dir.0).unwrap();
     assert_eq!(std::fs::metadata(&files.key).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(server_config(&files.key, &files.key).is_err());
-    assert!(server_config(&dir.0.join("none"), &files.key).is_err());
+    assert!(certified_key(&files.key, &files.key).is_err());
+    assert!(certified_key(&dir.0.join("none"), &files.key).is_err());
 }

@@ -1,5 +1,7 @@
 //! Logins over the API, and what they mean at the other doors.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::registry::{Row, row};
@@ -58,6 +60,10 @@ async fn application_passwords_open_the_doors_they_are_for() {
     let (status, answer) = api.post("/authenticate", &login("smtp")).await;
     assert_eq!((status, &answer["require2fa"]), (200, &json!(false)), "{answer}");
     assert!(answer.get("address").is_none(), "{answer}");
+    assert!(answer.get("requirePasswordChange").is_none(), "{answer}");
+    let own = json!({ "username": "anna", "password": PASSWORD });
+    let (_, answer) = api.post("/authenticate", &own).await;
+    assert_eq!(answer["requirePasswordChange"], false, "{answer}");
     for (scope, code) in
         [("pop3", "InvalidAuthScope"), ("master", "AuthFailed"), ("x", "InvalidAuthScope")]
     {
@@ -248,5 +254,31 @@ async fn temporary_passwords_and_closed_doors() {
     api.put(&user, &json!({ "disabledScopes": [], "suspended": true })).await;
     let (status, answer) = api.post("/authenticate", &login(&json!(PASSWORD), "master")).await;
     assert_eq!((status, &answer["code"]), (403, &json!("AuthFailed")), "{answer}");
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_profile_for_apples_programs_comes_with_an_application_password() {
+    let store = TestStore::start().await;
+    let (api, anna) = (store.api(), store.create_user("anna").await);
+    let path = format!("/users/{anna}/asps");
+    let new = |scopes: &[&str]| json!({ "description": "<Phone>", "scopes": scopes, "generateMobileconfig": true });
+    for scopes in [["imap", "pop3"].as_slice(), &["smtp"]] {
+        let (status, answer) = api.post(&path, &new(scopes)).await;
+        assert_eq!((status, &answer["code"]), (400, &json!("InvalidAuthScope")), "{answer}");
+    }
+    for (scopes, kind) in [(["imap", "smtp"], "EmailTypeIMAP"), (["pop3", "smtp"], "EmailTypePOP")]
+    {
+        let (status, made) = api.post(&path, &new(&scopes)).await;
+        assert_eq!((status, &made["address"]), (200, &json!("anna@example.com")), "{made}");
+        let profile = STANDARD.decode(made["mobileconfig"].as_str().unwrap()).unwrap();
+        let text = String::from_utf8_lossy(&profile);
+        let password = made["password"].as_str().unwrap();
+        for wanted in [kind, password, "&lt;Phone&gt;", "com.apple.mail.managed"] {
+            assert!(text.contains(wanted), "{wanted}: {text}");
+        }
+    }
+    let (_, listed) = api.get(&path).await;
+    assert_eq!(listed["results"].as_array().unwrap().len(), 2, "none of the refused: {listed}");
     store.stop().await;
 }

@@ -100,3 +100,71 @@ async fn files_and_deleted_messages_of_another_user_do_not_exist() {
     assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer}");
     store.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_in_html_is_an_attachment_with_its_hashes() {
+    let store = TestStore::start().await;
+    let (api, anna) = (store.api(), store.create_user("anna").await);
+    let (_, listed) = api.get(&format!("/users/{anna}/mailboxes")).await;
+    let inbox = listed["results"][0]["id"].as_str().unwrap();
+    let path = format!("/users/{anna}/mailboxes/{inbox}/messages");
+    // 60 octets are 80 characters: a line of 76, its end, and 4 more
+    let picture = "QUFB".repeat(20);
+    let html = format!("<img src=\"data:image/png;base64,{picture}\">");
+    let (status, stored) = api.post(&path, &json!({ "subject": "x", "html": html })).await;
+    assert_eq!(status, 200, "{stored}");
+    let (_, shown) = api.get(&format!("{path}/{}", stored["message"]["id"])).await;
+    let attachment = &shown["attachments"][0];
+    assert_eq!(attachment["filename"], "attachment-1.png", "{attachment}");
+    assert_eq!(attachment["size"], 82, "without the line end of the boundary");
+    let encoded = format!("{}\r\n{}", &picture[..76], &picture[76..]);
+    let hex = |octets: &[u8]| {
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(octets);
+        digest.iter().map(|octet| format!("{octet:02x}")).collect::<String>()
+    };
+    assert_eq!(attachment["hash"], hex(encoded.as_bytes()));
+    assert_eq!(attachment["fileContentHash"], "xfsjW+/YdbkV+mxHAqeruTys89fEFLccvv+eGwqfvUE=");
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wrote_an_uploaded_message_is_completed_afterwards() {
+    let store = TestStore::start().await;
+    let (api, anna) = (store.api(), store.create_user("anna").await);
+    let (_, listed) = api.get(&format!("/users/{anna}/mailboxes")).await;
+    let id_of = |name: &str| {
+        let mut rows = listed["results"].as_array().unwrap().iter();
+        rows.find(|row| row["path"] == name).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let message = |from: &str, is_draft: bool| {
+        json!({
+            "from": { "name": "Bö", "address": from },
+            "to": [{ "name": "Carl", "address": format!("to-{from}") }],
+            "subject": "x", "text": "y", "draft": is_draft,
+        })
+    };
+    for (mailbox, from, is_draft) in [
+        ("INBOX", "b\u{f6}@b\u{fc}cher.example", false),
+        ("INBOX", "no-reply@bot.example", false),
+        ("Drafts", "draft@draft.example", true),
+        ("Junk", "junk@junk.example", false),
+        ("Sent", "sent@sent.example", false),
+    ] {
+        let path = format!("/users/{anna}/mailboxes/{}/messages", id_of(mailbox));
+        let (status, answer) = api.post(&path, &message(from, is_draft)).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+    for (query, expected) in [
+        ("b%C3%BCch", json!(["b\u{f6}@b\u{fc}cher.example"])),
+        ("bot", json!([])),
+        ("draft", json!([])),
+        ("junk", json!([])),
+        ("sent", json!(["to-sent@sent.example"])),
+    ] {
+        let (_, found) = api.get(&format!("/users/{anna}/addressregister?query={query}")).await;
+        let rows = found["results"].as_array().unwrap().iter();
+        let addresses: Vec<&Value> = rows.map(|row| &row["address"]).collect();
+        assert_eq!(json!(addresses), expected, "{query}: {found}");
+    }
+    store.stop().await;
+}
