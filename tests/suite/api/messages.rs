@@ -148,7 +148,7 @@ async fn who_wrote_an_uploaded_message_is_completed_afterwards() {
         ("INBOX", "no-reply@bot.example", false),
         ("Drafts", "draft@draft.example", true),
         ("Junk", "junk@junk.example", false),
-        ("Sent", "sent@sent.example", false),
+        ("Sent Mail", "sent@sent.example", false),
     ] {
         let path = format!("/users/{anna}/mailboxes/{}/messages", id_of(mailbox));
         let (status, answer) = api.post(&path, &message(from, is_draft)).await;
