@@ -282,7 +282,7 @@ fn secret(file: &std::path::Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The node's own certificate.
-fn certificate(config: &Config) -> anyhow::Result<rustls::sign::CertifiedKey> {
+fn certificate(config: &Config) -> anyhow::Result<tls::CertifiedKey> {
     let (certificate, key) = match (&config.tls.certificate, &config.tls.key) {
         (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
         _ => {

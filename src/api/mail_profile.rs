@@ -2,12 +2,12 @@
 //!
 //! Keys are those of Apple's "Configuration Profile Reference", payload `com.apple.mail.managed`.
 
-use crate::encryption::signed;
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
+use crate::net::signed;
+use crate::net::tls::CertifiedKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::sign::CertifiedKey;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 

@@ -5,7 +5,6 @@
 //! that lists and threads need (`reference/behaviours.md` §6).
 
 pub mod pgp;
-pub mod signed;
 pub mod smime;
 
 use crate::codec::mime::header;

@@ -200,24 +200,3 @@ fn openssl_reads_what_was_encrypted_for_certificates() {
 fn without_a_key_nothing_is_encrypted() {
     assert_eq!(encrypt(MESSAGE, &Encryption::default(), 0), Ok(None));
 }
-
-#[test]
-fn openssl_verifies_what_each_kind_of_key_signed() {
-    let folder = Folder::new("signed");
-    for kind in
-        ["rsa:2048", "ec -pkeyopt ec_paramgen_curve:P-256", "ec -pkeyopt ec_paramgen_curve:P-384"]
-    {
-        let mut arguments = vec!["req", "-x509", "-nodes", "-subj", "/CN=signer", "-newkey"];
-        arguments.extend(kind.split(' '));
-        arguments.extend(["-keyout", "key.pem", "-out", "cert.pem"]);
-        folder.run("openssl", &arguments);
-        let file = |name| folder.path().join(name);
-        let pair = crate::net::tls::certified_key(&file("cert.pem"), &file("key.pem")).unwrap();
-        let made = super::signed::sign(b"a <b> \xff\r\n", &pair).unwrap();
-        fs::write(file("signed.der"), made).unwrap();
-        let verify = ["cms", "-verify", "-binary", "-inform", "DER", "-in", "signed.der"];
-        let trust = ["-CAfile", "cert.pem", "-purpose", "any"];
-        let read = folder.run("openssl", &[verify.as_slice(), &trust].concat());
-        assert_eq!(read, b"a <b> \xff\r\n", "{kind}");
-    }
-}

@@ -8,6 +8,7 @@ pub mod listener;
 pub mod network;
 pub mod proxy_protocol;
 pub mod service;
+pub mod signed;
 pub mod stream;
 pub mod tls;
 pub mod tls_client;

@@ -1,6 +1,7 @@
 //! Signed data (RFC 5652 §5) with the content inside and no signed attributes, for what phones
 //! open.
 
+use super::tls::CertifiedKey;
 use cms::cert::x509::Certificate;
 use cms::cert::x509::der::asn1::{Any, Null, ObjectIdentifier, OctetString, SetOfVec};
 use cms::cert::x509::der::{self, Decode as _, Encode as _};
@@ -11,7 +12,6 @@ use cms::signed_data::{
     CertificateSet, EncapsulatedContentInfo, SignedData, SignerIdentifier, SignerInfo, SignerInfos,
 };
 use rustls::SignatureScheme;
-use rustls::sign::CertifiedKey;
 
 /// RFC 5652 §4.
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
@@ -82,4 +82,39 @@ pub fn sign(content: &[u8], pair: &CertifiedKey) -> Result<Vec<u8>, String> {
         ContentInfo { content_type: SIGNED, content: Any::encode_from(&data)? }.to_der()
     };
     signed().map_err(|error: der::Error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn openssl_verifies_what_each_kind_of_key_signed() {
+        let folder = std::env::temp_dir().join(format!("eider-signed-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let openssl = |arguments: &str| {
+            let run = Command::new("openssl")
+                .args(arguments.split(' '))
+                .current_dir(&folder)
+                .output()
+                .unwrap();
+            let errors = String::from_utf8_lossy(&run.stderr);
+            assert!(run.status.success(), "{arguments}: {errors}");
+            run.stdout
+        };
+        let curve = |name: &str| format!("ec -pkeyopt ec_paramgen_curve:{name}");
+        for kind in ["rsa:2048", &curve("P-256"), &curve("P-384")] {
+            let files = "-keyout key.pem -out cert.pem";
+            openssl(&format!("req -x509 -nodes -subj /CN=signer -newkey {kind} {files}"));
+            let file = |name| folder.join(name);
+            let pair = crate::net::tls::certified_key(&file("cert.pem"), &file("key.pem"));
+            let made = sign(b"a <b> \xff\r\n", &pair.unwrap()).unwrap();
+            std::fs::write(file("signed.der"), made).unwrap();
+            let trust = "-CAfile cert.pem -purpose any";
+            let read = openssl(&format!("cms -verify -binary -inform DER -in signed.der {trust}"));
+            assert_eq!(read, b"a <b> \xff\r\n", "{kind}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }
