@@ -178,7 +178,7 @@ mod tests {
         let refusal = refusal_of("554 5.7.9 not today");
         assert_eq!(refusal, Refusal::new(554, (5, 7, 9), "not today"));
         assert_eq!(refusal_of("451 come again"), Refusal::new(451, (4, 7, 1), "come again"));
-        assert_eq!(refusal_of("421 4.7.0 x").hang_up, true);
+        assert!(refusal_of("421 4.7.0 x").hang_up);
         assert_eq!(refusal_of("250 2.0.0 ok").code, 550);
         assert_eq!(refusal_of("").text, "refused by a filter");
     }
