@@ -25,6 +25,9 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 
+/// When the size was counted, and what it was.
+type Counted = (Instant, Arc<Summary>);
+
 /// The operations on the queue; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Queue {
@@ -33,7 +36,7 @@ pub struct Queue {
     clock: Clock,
     trace: Trace,
     /// The size that was counted last; held while it is counted, so that nobody counts twice.
-    summary: Arc<Mutex<Option<(Instant, Arc<Summary>)>>>,
+    summary: Arc<Mutex<Option<Counted>>>,
     /// Rung when this node has enqueued something that may be due.
     rung: Arc<Notify>,
 }
