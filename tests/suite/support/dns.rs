@@ -243,7 +243,7 @@ impl RequestHandler for Handler {
                     response.send_response(reply).await.unwrap()
                 }
                 Some(Fault::Silent) => ResponseInfo::from(hickory_server::proto::op::Header {
-                    metadata: request.metadata.clone(),
+                    metadata: request.metadata,
                     counts: HeaderCounts::default(),
                 }),
             }

@@ -138,11 +138,13 @@ pub async fn opendkim(dns: &str) -> Daemon {
 /// Packets of a milter's answer to a command: each a command octet and its data.
 pub type Script = HashMap<u8, Vec<Vec<u8>>>;
 
+/// What a milter was told: commands and their data.
+pub type Heard = Arc<Mutex<Vec<(u8, Vec<u8>)>>>;
+
 /// A milter that follows a script; commands that are not in it are answered with "continue".
 pub struct FakeMilter {
     pub address: SocketAddr,
-    /// What it was told: command and data.
-    pub heard: Arc<Mutex<Vec<(u8, Vec<u8>)>>>,
+    pub heard: Heard,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -154,7 +156,7 @@ impl FakeMilter {
             .collect();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let heard: Arc<Mutex<Vec<(u8, Vec<u8>)>>> = Arc::default();
+        let heard = Heard::default();
         let heard_too = Arc::clone(&heard);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -177,7 +179,7 @@ impl Drop for FakeMilter {
     }
 }
 
-async fn talk(mut stream: TcpStream, script: Script, heard: Arc<Mutex<Vec<(u8, Vec<u8>)>>>) {
+async fn talk(mut stream: TcpStream, script: Script, heard: Heard) {
     while let Ok(octets) = stream.read_u32().await {
         let mut packet = vec![0; octets as usize];
         if stream.read_exact(&mut packet).await.is_err() {
