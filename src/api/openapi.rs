@@ -3,7 +3,7 @@
 use super::problem::{ProblemView, RefusalView};
 use super::router;
 use serde_json::{Map, Value, json};
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::schema::OneOfBuilder;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
@@ -100,6 +100,11 @@ fn complete(operation: &mut Operation) {
             responses.entry(status.to_owned()).or_insert_with(|| response().build().into());
         }
     }
+    if !is_public && pages(operation.parameters.as_deref()) {
+        let text = "`InternalDatabaseError`: a cursor of another listing";
+        let response = || ResponseBuilder::new().description(text).content(JSON, problem());
+        responses.entry("500".to_owned()).or_insert_with(|| response().build().into());
+    }
     let is_soft = operation.operation_id.as_deref().is_some_and(|id| SOFT.contains(&id));
     for (status, response) in responses.iter_mut() {
         let RefOr::T(response) = response else { continue };
@@ -111,6 +116,12 @@ fn complete(operation: &mut Operation) {
             content.schema = Some(RefOr::T(either.into()));
         }
     }
+}
+
+/// Whether an operation answers with one page of many.
+fn pages(parameters: Option<&[RefOr<Parameter>]>) -> bool {
+    let is_cursor = |one: &RefOr<Parameter>| matches!(one, RefOr::T(one) if one.name == "next");
+    parameters.is_some_and(|all| all.iter().any(is_cursor))
 }
 
 fn problem() -> Content {

@@ -19,6 +19,7 @@
 use super::Storage;
 use super::field::{date, get_id, get_ms, oid};
 use super::listing::find_around;
+use super::upsert::upsert;
 use crate::model::error::Result;
 use crate::model::id::ObjectId;
 use crate::model::key::Certificate;
@@ -79,7 +80,7 @@ pub async fn request(
         "$setOnInsert": { "_id": oid(id), "created": date(now_ms) },
     };
     let filter = doc! { "servername": server_name };
-    Ok(certificates(storage).update_one(filter, update).upsert(true).await?.matched_count > 0)
+    upsert(&certificates(storage), filter, update).await
 }
 
 /// Takes a certificate that is due by ACME; it is due again at `again_ms`. One round trip.
@@ -131,7 +132,7 @@ pub async fn put(storage: &Storage, certificate: &Certificate) -> Result<bool> {
         "$setOnInsert": { "_id": oid(certificate.id) },
     };
     let filter = doc! { "servername": &certificate.server_name };
-    Ok(certificates(storage).update_one(filter, update).upsert(true).await?.matched_count > 0)
+    upsert(&certificates(storage), filter, update).await
 }
 
 /// One certificate.

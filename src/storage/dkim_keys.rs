@@ -15,6 +15,7 @@
 use super::Storage;
 use super::field::{date, get_id, get_ms, oid};
 use super::listing::find_around;
+use super::upsert::upsert;
 use crate::model::error::Result;
 use crate::model::id::ObjectId;
 use crate::model::key::DkimKey;
@@ -62,7 +63,7 @@ pub async fn put(storage: &Storage, key: &DkimKey) -> Result<bool> {
     };
     let update = doc! { "$set": set, "$setOnInsert": { "_id": oid(key.id) } };
     let filter = doc! { "domain": &key.domain };
-    Ok(keys(storage).update_one(filter, update).upsert(true).await?.matched_count > 0)
+    upsert(&keys(storage), filter, update).await
 }
 
 /// One key.

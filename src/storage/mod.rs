@@ -70,6 +70,7 @@ pub mod target;
 pub mod threads;
 pub mod tokens;
 pub mod transaction;
+mod upsert;
 pub mod url_keys;
 pub mod usage;
 pub mod user_factors;
