@@ -591,7 +591,7 @@ AssertionChallenge = TypedDict("AssertionChallenge", {"authenticationOptions": "
 
 AttachmentRequest = TypedDict("AttachmentRequest", {"cid": "Any", "content": "str", "contentDisposition": "Any", "contentTransferEncoding": "Any", "contentType": "Any", "encoding": "Any", "filename": "Any"}, total=False)
 
-AttachmentView = TypedDict("AttachmentView", {"cid": "Any", "contentType": "str", "disposition": "Any", "filename": "str", "id": "str", "related": "bool", "size": "int", "sizeKb": "int", "transferEncoding": "str"}, total=False)
+AttachmentView = TypedDict("AttachmentView", {"cid": "Any", "contentType": "str", "disposition": "Any", "fileContentHash": "Any", "filename": "str", "hash": "Any", "id": "str", "related": "bool", "size": "int", "sizeKb": "int", "transferEncoding": "str"}, total=False)
 
 AuditImportView = TypedDict("AuditImportView", {"copied": "int", "failed": "int", "status": "str"}, total=False)
 
@@ -641,7 +641,7 @@ CountedStorage = TypedDict("CountedStorage", {"previousStorageUsed": "int", "sto
 
 CreateAddressRequest = TypedDict("CreateAddressRequest", {"address": "str", "allowWildcard": "Any", "internalData": "Any", "main": "Any", "metaData": "Any", "name": "Any", "tags": "Any"}, total=False)
 
-CreateAppPasswordRequest = TypedDict("CreateAppPasswordRequest", {"address": "Any", "description": "str", "password": "Any", "scopes": "Any", "ttl": "Any"}, total=False)
+CreateAppPasswordRequest = TypedDict("CreateAppPasswordRequest", {"address": "Any", "description": "str", "generateMobileconfig": "Any", "password": "Any", "scopes": "Any", "ttl": "Any"}, total=False)
 
 CreateDomainAliasRequest = TypedDict("CreateDomainAliasRequest", {"alias": "str", "domain": "str"}, total=False)
 
@@ -653,7 +653,7 @@ CreateUserRequest = TypedDict("CreateUserRequest", {"addTagsToAddress": "Any", "
 
 Created = TypedDict("Created", {"id": "str", "success": "bool"}, total=False)
 
-CreatedAppPassword = TypedDict("CreatedAppPassword", {"id": "str", "password": "str", "success": "bool"}, total=False)
+CreatedAppPassword = TypedDict("CreatedAppPassword", {"address": "Any", "id": "str", "mobileconfig": "Any", "name": "Any", "password": "str", "success": "bool"}, total=False)
 
 CredentialList = TypedDict("CredentialList", {"credentials": "list['CredentialView']", "success": "bool"}, total=False)
 

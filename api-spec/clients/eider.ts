@@ -718,7 +718,7 @@ export type AssertionChallenge = { "authenticationOptions": unknown; "success": 
 export type AttachmentRequest = { "cid"?: (string | null); "content": string; "contentDisposition"?: (string | null); "contentTransferEncoding"?: (string | null); "contentType"?: (string | null); "encoding"?: (string | null); "filename"?: (string | null) };
 
 /** A part that is listed as attachment. */
-export type AttachmentView = { "cid"?: (string | null); "contentType": string; "disposition": unknown; "filename": string; "id": string; "related": boolean; "size": number; "sizeKb": number; "transferEncoding": string };
+export type AttachmentView = { "cid"?: (string | null); "contentType": string; "disposition": unknown; "fileContentHash"?: (string | null); "filename": string; "hash"?: (string | null); "id": string; "related": boolean; "size": number; "sizeKb": number; "transferEncoding": string };
 
 /** Copies of the mail that was there. */
 export type AuditImportView = { "copied": number; "failed": number; "status": string };
@@ -793,7 +793,7 @@ export type CountedStorage = { "previousStorageUsed": number; "storageUsed": num
 export type CreateAddressRequest = { "address": string; "allowWildcard"?: (boolean | null); "internalData"?: unknown; "main"?: (boolean | null); "metaData"?: unknown; "name"?: (string | null); "tags"?: (string[] | null) };
 
 /** What a password of an application is created from. */
-export type CreateAppPasswordRequest = { "address"?: (string | null); "description": string; "password"?: (string | null); "scopes"?: (string[] | null); "ttl"?: (number | null) };
+export type CreateAppPasswordRequest = { "address"?: (string | null); "description": string; "generateMobileconfig"?: (boolean | null); "password"?: (string | null); "scopes"?: (string[] | null); "ttl"?: (number | null) };
 
 /** What a domain alias is created from. */
 export type CreateDomainAliasRequest = { "alias": string; "domain": string };
@@ -811,7 +811,7 @@ export type CreateUserRequest = { "addTagsToAddress"?: (boolean | null); "addres
 export type Created = { "id": string; "success": boolean };
 
 /** A new password of an application. */
-export type CreatedAppPassword = { "id": string; "password": string; "success": boolean };
+export type CreatedAppPassword = { "address"?: (string | null); "id": string; "mobileconfig"?: (string | null); "name"?: (string | null); "password": string; "success": boolean };
 
 /** A user's credentials. */
 export type CredentialList = { "credentials": CredentialView[]; "success": boolean };
