@@ -34,7 +34,7 @@ async fn every_message_ends_once_whatever_fails() {
     let count: usize = std::env::var("EIDER_TRANSPORT_MESSAGES")
         .map_or(200, |text| text.parse().expect("a number"));
     let seed: u64 = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let random = Mutex::new(StdRng::seed_from_u64(seed));
     let sink = SmtpSink::scripted(move |step| fault(&mut random.lock().unwrap(), step, 15)).await;
     let domains: Vec<String> = (0..7).map(|number| format!("d{number}.example")).collect();
@@ -76,7 +76,7 @@ async fn every_message_ends_once_whatever_fails() {
         let taken = taken.get(&recipient).copied().unwrap_or(0);
         assert_eq!(taken + reported, 1, "{recipient}: {taken} taken, {reported} reported");
     }
-    println!(
+    eprintln!(
         "{count} messages: {} taken, {} reported, {lost} without our 250",
         taken.len(),
         reports.len()
