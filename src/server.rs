@@ -146,6 +146,7 @@ impl Operations {
         let lifetime =
             Lifetime { ttl_s: config.api.token_ttl_s, lifetime_s: config.api.token_lifetime_s };
         let tokens = Tokens::new(storage.clone(), clock.clone(), lifetime);
+        let authenticator = authenticator.with_tokens(tokens.clone());
         let directory =
             Directory::new(storage.clone(), mailstore.clone(), passwords, clock.clone())
                 .with_email_domain(&config.host_name())

@@ -138,7 +138,7 @@ pub async fn authenticate(State(ctx): State<Context>, call: Call) -> Answer {
     caller.authorize_any(Resource::Authentication, Grant::Create)?;
     let attempt = Attempt {
         username: &username,
-        password: Secret(&password),
+        password: Secret::Password(&password),
         protocol: protocol_of(&scope)?,
         peer: session.ip,
         label: Some(&label),

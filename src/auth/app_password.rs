@@ -1,7 +1,8 @@
 //! Passwords of applications: sixteen letters that open IMAP, POP3 or SMTP, never the API.
 
 use super::Authenticator;
-use super::authenticate::Protocol;
+use super::authenticate::{Protocol, Secret};
+use super::scram;
 use crate::model::error::{Error, Result};
 use crate::model::event::Event;
 use crate::model::id::{ObjectId, UserId};
@@ -74,12 +75,14 @@ impl Authenticator {
         }
         let letters = new.password.unwrap_or_else(random_letters);
         let ends = i64::try_from(new.ttl_s.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let hash = self.passwords.hash(&letters).await?;
         let password = AppPassword {
+            scram: scram::keep(&self.storage, &self.passwords, user, &letters, &hash).await?,
             id: new_id(),
             user,
             description: new.description,
             scopes: new.scopes,
-            hash: self.passwords.hash(&letters).await?,
+            hash,
             selector: selector_of(&letters),
             ttl_s: new.ttl_s,
             expires_ms: (new.ttl_s > 0).then(|| now.saturating_add(ends)),
@@ -131,27 +134,41 @@ impl Authenticator {
     pub(super) async fn check_app_password(
         &self,
         user: UserId,
-        password: &str,
+        password: Secret<'_>,
         protocol: Protocol,
     ) -> Result<Option<AppPassword>> {
         if protocol == Protocol::Api {
             return Ok(None);
         }
-        let Some(letters) = letters_of(password) else { return Ok(None) };
         let now = self.clock.now_ms();
+        let password = match password {
+            Secret::Password(password) => password,
+            Secret::Scram(proof) => {
+                let rows = app_passwords::list(&self.storage, user, None, now).await?;
+                let own = rows.into_iter().find(|row| proof.is_of(&row.scram, &row.hash));
+                return Ok(own.inspect(|own| self.touch(own, now)));
+            }
+            Secret::Token(_) => return Ok(None),
+        };
+        let Some(letters) = letters_of(password) else { return Ok(None) };
         let selector = Some(selector_of(&letters));
         for row in app_passwords::list(&self.storage, user, selector, now).await? {
             if self.passwords.verify(&letters, &row.hash).await? {
-                let (storage, used) = (self.storage.clone(), row.clone());
-                self.tasks.spawn("app password", async move {
-                    if let Err(error) = app_passwords::touch(&storage, &used, now).await {
-                        tracing::warn!(%error, "the use of an app password was not noted");
-                    }
-                });
+                self.touch(&row, now);
                 return Ok(Some(row));
             }
         }
         Ok(None)
+    }
+
+    /// Notes a use, soon.
+    fn touch(&self, used: &AppPassword, now: i64) {
+        let (storage, used) = (self.storage.clone(), used.clone());
+        self.tasks.spawn("app password", async move {
+            if let Err(error) = app_passwords::touch(&storage, &used, now).await {
+                tracing::warn!(%error, "the use of an app password was not noted");
+            }
+        });
     }
 }
 

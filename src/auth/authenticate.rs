@@ -10,6 +10,7 @@ use super::app_password::AppPassword;
 use super::log::AuthEvent;
 use super::name::{normal_address, username_lookup_form};
 use super::password::is_outdated;
+use super::scram::{self, Proof, is_kept};
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
 use crate::model::profile::Profile;
@@ -84,9 +85,16 @@ pub struct Attempt<'a> {
     pub app_id: Option<&'a str>,
 }
 
-/// A password, kept out of logs.
+/// What somebody knows, kept out of logs.
 #[derive(Clone, Copy)]
-pub struct Secret<'a>(pub &'a str);
+pub enum Secret<'a> {
+    /// A password.
+    Password(&'a str),
+    /// The proof of one.
+    Scram(&'a Proof),
+    /// A token.
+    Token(&'a str),
+}
 
 impl std::fmt::Debug for Secret<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -103,6 +111,8 @@ pub enum Source {
     App,
     /// A temporary one: a new one has to be set.
     Temporary,
+    /// None, but a token that was given for one.
+    Token,
 }
 
 impl Source {
@@ -112,6 +122,7 @@ impl Source {
             Self::Master => "master",
             Self::App => "asp",
             Self::Temporary => "temporary",
+            Self::Token => "token",
         }
     }
 }
@@ -149,7 +160,7 @@ impl Authenticator {
         protocol: Protocol,
         peer: IpAddr,
     ) -> Result<User> {
-        let (password, peer) = (Secret(password), Some(peer));
+        let (password, peer) = (Secret::Password(password), Some(peer));
         let (label, session, app_id) = (None, None, None);
         let attempt = Attempt { username, password, protocol, peer, label, session, app_id };
         Ok(self.log_in(&attempt).await?.user)
@@ -161,7 +172,10 @@ impl Authenticator {
     /// # Errors
     /// As [`Self::authenticate`].
     pub async fn log_in(&self, attempt: &Attempt<'_>) -> Result<Login> {
-        let record = self.find_login(attempt.username).await?;
+        let record = match attempt.password {
+            Secret::Token(token) => self.find_holder(attempt.username, token).await?,
+            Secret::Password(_) | Secret::Scram(_) => self.find_login(attempt.username).await?,
+        };
         let user = record.as_ref().map(|record| record.profile.user.id);
         let name =
             user.map_or_else(|| username_lookup_form(attempt.username), |user| user.to_string());
@@ -191,6 +205,11 @@ impl Authenticator {
         name: &str,
         event: &mut AuthEvent,
     ) -> Result<Login> {
+        // who guesses tokens may do so for ever
+        if matches!(attempt.password, Secret::Token(_)) {
+            let found = Found { source: Source::Token, app_password: None };
+            return self.finish(attempt, record, found, event).await;
+        }
         let had_failures = match self.throttle.check(name).await {
             Ok(had_failures) => had_failures,
             Err(throttled) => {
@@ -236,15 +255,41 @@ impl Authenticator {
         if is_closed {
             return Err(Error::Forbidden { reason: DOOR_CLOSED });
         }
-        if found.source == Source::Master && is_outdated(&record.password) {
-            let hash = self.passwords.hash(attempt.password.0).await?;
-            users::upgrade_hash(&self.storage, user.id, &record.password, &hash).await?;
+        if found.source == Source::Master
+            && let Secret::Password(password) = attempt.password
+        {
+            self.refresh(user.id, password, &record.password, &record.scram).await?;
         }
         let is_master = found.source == Source::Master;
         let second_factors = if is_master { profile.second_factors } else { Vec::new() };
         event.second_factors.clone_from(&second_factors);
         let requires_second_factor = profile.requires_second_factor;
         Ok(Login { user, source: found.source, second_factors, requires_second_factor })
+    }
+
+    /// Brings what is kept of a password up to date, now that it came in the clear.
+    async fn refresh(&self, user: UserId, password: &str, hash: &str, kept: &[u8]) -> Result<()> {
+        if is_outdated(hash) {
+            let new = self.passwords.hash(password).await?;
+            let (storage, passwords) = (&self.storage, &self.passwords);
+            let kept = scram::keep(storage, passwords, user, password, &new).await?;
+            return users::upgrade_hash(storage, user, hash, &new, &kept).await;
+        }
+        if is_kept(kept, hash) {
+            return Ok(());
+        }
+        let (own, password, hash) = (self.clone(), password.to_owned(), hash.to_owned());
+        self.tasks.spawn("scram", async move {
+            let (storage, passwords) = (&own.storage, &own.passwords);
+            let kept = match scram::keep(storage, passwords, user, &password, &hash).await {
+                Ok(kept) => users::keep_scram(storage, user, &hash, &kept).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = kept {
+                tracing::warn!(user.id = %user, %error, "a password is not kept for SCRAM");
+            }
+        });
+        Ok(())
     }
 
     /// Whether this is the user's own password; failures count like those of logins.
@@ -285,7 +330,7 @@ impl Authenticator {
     ) -> Result<Option<Found>> {
         let Some(record) = record else { return Ok(None) };
         let user = record.profile.user.id;
-        let own = self.check_app_password(user, attempt.password.0, attempt.protocol).await?;
+        let own = self.check_app_password(user, attempt.password, attempt.protocol).await?;
         Ok(own.map(|own| Found { source: Source::App, app_password: Some(own) }))
     }
 
@@ -298,7 +343,14 @@ impl Authenticator {
         if let Some(found) = self.find_app_password(attempt, record).await? {
             return Ok(Some(found));
         }
-        let password = attempt.password.0;
+        let password = match attempt.password {
+            Secret::Password(password) => password,
+            Secret::Scram(proof) => {
+                let record = record.filter(|record| proof.is_of(&record.scram, &record.password));
+                return Ok(record.map(|_| Found { source: Source::Master, app_password: None }));
+            }
+            Secret::Token(_) => return Ok(None),
+        };
         let hash = record.map_or("", |record| record.password.as_str());
         // an unknown user costs the same hash
         if self.passwords.verify(password, hash).await? {
@@ -317,6 +369,18 @@ impl Authenticator {
             return Err(Error::Forbidden { reason: NOT_YET_VALID });
         }
         Ok(Some(Found { source: Source::Temporary, app_password: None }))
+    }
+
+    /// The holder of a token, if he has this name or none was said.
+    async fn find_holder(&self, username: &str, token: &str) -> Result<Option<UserRecord>> {
+        let Some(tokens) = &self.tokens else { return Ok(None) };
+        let holder = tokens.find(token).await?.and_then(|principal| principal.user);
+        let Some(holder) = holder else { return Ok(None) };
+        let record = match username {
+            "" => users::find(&self.storage, holder).await?,
+            username => self.find_login(username).await?,
+        };
+        Ok(record.filter(|record| record.profile.user.id == holder))
     }
 
     async fn find_login(&self, username: &str) -> Result<Option<UserRecord>> {

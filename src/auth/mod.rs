@@ -4,10 +4,12 @@ pub mod allowance;
 pub mod app_password;
 pub mod authenticate;
 pub mod certificate;
+mod exchange;
 pub mod log;
 pub mod mechanism;
 pub mod name;
 pub mod password;
+pub mod scram;
 pub mod second_factor;
 mod standing;
 pub mod throttle;
@@ -19,7 +21,10 @@ use crate::model::event::Event;
 use crate::storage::{Storage, webhooks};
 use crate::tasks::Tasks;
 use password::Passwords;
+use std::sync::Arc;
 use throttle::Throttle;
+use token::Tokens;
+use tokio::sync::OnceCell;
 
 /// Logins; cheap to clone.
 #[derive(Clone, Debug)]
@@ -29,18 +34,28 @@ pub struct Authenticator {
     throttle: Throttle,
     clock: Clock,
     tasks: Tasks,
+    tokens: Option<Tokens>,
+    /// What SCRAM's salts are made from; shared by all nodes.
+    scram_secret: Arc<OnceCell<[u8; 32]>>,
 }
 
 impl Authenticator {
     /// Logins against the users of this database.
     pub fn new(storage: Storage, passwords: Passwords, clock: Clock) -> Self {
         let throttle = Throttle::new(storage.clone(), clock.clone());
-        Self { storage, passwords, throttle, clock, tasks: Tasks::new() }
+        let (tasks, tokens, scram_secret) = (Tasks::new(), None, Arc::default());
+        Self { storage, passwords, throttle, clock, tasks, tokens, scram_secret }
     }
 
     /// The same with the tasks of a node, which wait for what is still to be written.
     pub fn with_tasks(mut self, tasks: Tasks) -> Self {
         self.tasks = tasks;
+        self
+    }
+
+    /// The same with tokens that may stand for a password.
+    pub fn with_tokens(mut self, tokens: Tokens) -> Self {
+        self.tokens = Some(tokens);
         self
     }
 

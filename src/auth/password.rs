@@ -105,7 +105,7 @@ impl Passwords {
         Ok(is_right)
     }
 
-    async fn blocking<T, F>(&self, work: F) -> Result<T>
+    pub(super) async fn blocking<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,

@@ -1,4 +1,8 @@
-//! SASL messages: lines of an exchange (RFC 4422 §3.5), PLAIN (RFC 4616).
+//! SASL messages: lines of an exchange (RFC 4422 §3.5), PLAIN (RFC 4616); SCRAM and tokens in files
+//! of their own.
+
+pub mod bearer;
+pub mod scram;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -38,7 +42,7 @@ pub fn decode_line(line: &[u8]) -> Result<Vec<u8>, LineError> {
 }
 
 /// A challenge in base64.
-pub fn encode_challenge(challenge: &str) -> String {
+pub fn encode_challenge(challenge: &[u8]) -> String {
     STANDARD.encode(challenge)
 }
 
@@ -83,7 +87,7 @@ mod tests {
         assert_eq!(decode_line(b"*"), Err(LineError::Cancelled));
         assert_eq!(decode_line(b"a b"), Err(LineError::NotBase64));
         assert_eq!(decode_line(&[b'A'; LINE_OCTETS_MAX + 1]), Err(LineError::TooLong));
-        assert_eq!(decode_line(encode_challenge("Username:").as_bytes()).unwrap(), b"Username:");
+        assert_eq!(decode_line(encode_challenge(b"Username:").as_bytes()).unwrap(), b"Username:");
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Addressee {
     }
 
     /// Several names of one addressee have the same.
-    const fn id(&self) -> [u8; 12] {
+    pub(super) const fn id(&self) -> [u8; 12] {
         match self {
             Self::User(recipient) => recipient.user.id.octets(),
             Self::Relay(relay) => relay.entry.id.octets(),

@@ -3,6 +3,7 @@
 use super::Directory;
 use crate::auth::name::{new_username, normal_address, username_lookup_form};
 use crate::auth::password::is_supported;
+use crate::auth::scram::keep;
 use crate::mailstore::deferred::Work;
 use crate::model::error::{Error, Result};
 use crate::model::event::Event;
@@ -132,7 +133,7 @@ impl Directory {
             username,
             unameview,
             address: address.as_ref().map(ToString::to_string).unwrap_or_default(),
-            passwords: self.password_update(new.password, new.is_temporary, now).await?,
+            passwords: self.password_update(id, new.password, new.is_temporary, now).await?,
             created_ms: now,
             update: new.update,
         };
@@ -195,20 +196,28 @@ impl Directory {
 
     async fn password_update(
         &self,
+        user: UserId,
         password: NewPassword,
         is_temporary: bool,
         now_ms: i64,
     ) -> Result<PasswordUpdate> {
+        let mut scram = Vec::new();
         let hash = match password {
             NewPassword::None => String::new(),
-            NewPassword::Plain(words) => self.passwords.hash(&words).await?,
+            NewPassword::Plain(words) => {
+                let hash = self.passwords.hash(&words).await?;
+                if !is_temporary {
+                    scram = keep(&self.storage, &self.passwords, user, &words, &hash).await?;
+                }
+                hash
+            }
             NewPassword::Hashed(hash) if is_supported(&hash) => hash,
             NewPassword::Hashed(_) => {
                 let reason = "this kind of hash is not known";
                 return Err(Error::invalid("password", reason));
             }
         };
-        let mut update = PasswordUpdate { ends_tokens: true, ..PasswordUpdate::default() };
+        let mut update = PasswordUpdate { scram, ends_tokens: true, ..PasswordUpdate::default() };
         if is_temporary && !hash.is_empty() {
             let (valid_after_ms, created_ms) = (now_ms, now_ms);
             update.temp_password = Some(TempPassword { hash, valid_after_ms, created_ms });
@@ -274,7 +283,7 @@ impl Directory {
     ) -> Result<()> {
         let (now, is_new_password) = (self.clock.now_ms(), password.is_some());
         let mut passwords = match password {
-            Some(password) => self.password_update(password, false, now).await?,
+            Some(password) => self.password_update(user, password, false, now).await?,
             None => PasswordUpdate::default(),
         };
         let closes = update.suspended == Some(true) || update.disabled == Some(true);

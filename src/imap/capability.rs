@@ -2,6 +2,7 @@
 
 use super::reply::{Outcome, Reply};
 use super::session::Session;
+use crate::auth::mechanism::Mechanism;
 
 /// Before login: the protocol and how to log in.
 const ALWAYS: &str = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE";
@@ -31,11 +32,14 @@ pub fn capabilities(session: &Session) -> String {
             names.push_str(" STARTTLS");
         }
         // RFC 9051 §6.2.3: a client must not try to send a password that would be refused
-        names.push_str(if session.may_send_password() {
-            " AUTH=PLAIN AUTH=LOGIN"
+        if session.may_send_password() {
+            for mechanism in Mechanism::offered(session.stream.is_tls()) {
+                names.push_str(" AUTH=");
+                names.push_str(mechanism.name());
+            }
         } else {
-            " LOGINDISABLED"
-        });
+            names.push_str(" LOGINDISABLED");
+        }
     }
     if session.login.is_some() {
         names.push_str(" UNAUTHENTICATE");

@@ -4,11 +4,12 @@ use super::capability::capabilities;
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Login, Session};
 use crate::auth::authenticate::Protocol;
-use crate::auth::mechanism::{Exchange, Mechanism};
+use crate::auth::mechanism::{Connection, Exchange, Mechanism, Step};
 use crate::codec::imap::framing::Line;
 use crate::codec::imap::response_code::ResponseCode;
 use crate::codec::sasl::{self, LineError, decode_line};
 use crate::model::error::Error;
+use crate::model::user::User;
 
 impl Session {
     /// STARTTLS: the handshake follows the reply.
@@ -39,16 +40,22 @@ impl Session {
             return Err(Reply::no(ResponseCode::Cannot, "Unsupported mechanism").into());
         };
         self.require_privacy()?;
-        let mut exchange = Exchange::new(mechanism);
+        let connection = Connection {
+            protocol: Protocol::Imap,
+            peer: self.stream.peer().ip(),
+            bindings: self.stream.channel_bindings(),
+        };
+        let mut exchange = Exchange::new(mechanism, connection);
+        let mut challenge = exchange.first_challenge().to_vec();
         let mut next = initial;
         loop {
             let response = match next.take() {
                 Some(response) => response,
-                None => self.challenge(exchange.challenge()).await?,
+                None => self.challenge(&challenge).await?,
             };
-            match exchange.respond(response) {
-                Ok(Some(said)) => return self.log_in(&said.username, &said.password).await,
-                Ok(None) => {}
+            match self.context.authenticator.respond(&mut exchange, response).await {
+                Ok(Step::Challenge(next)) => challenge = next,
+                Ok(Step::Done(login)) => return self.enter(login.user),
                 Err(Error::Invalid { reason, .. }) => return Err(Reply::bad(reason).into()),
                 Err(error) => return Err(error.into()),
             }
@@ -64,7 +71,7 @@ impl Session {
     }
 
     /// Sends a challenge and reads the response.
-    async fn challenge(&mut self, challenge: &str) -> Outcome<Vec<u8>> {
+    async fn challenge(&mut self, challenge: &[u8]) -> Outcome<Vec<u8>> {
         let challenge = sasl::encode_challenge(challenge);
         self.writer().continuation(&challenge);
         self.stream.flush().await?;
@@ -97,6 +104,11 @@ impl Session {
         let peer = self.stream.peer().ip();
         let authenticator = &self.context.authenticator;
         let user = authenticator.authenticate(user, password, Protocol::Imap, peer).await?;
+        self.enter(user)
+    }
+
+    /// What follows from a login.
+    fn enter(&mut self, user: User) -> Outcome {
         let permit = self.context.users.enter(user.id)?;
         let span = tracing::Span::current();
         span.record("user.id", tracing::field::display(user.id));

@@ -13,6 +13,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -47,6 +48,8 @@ pub struct Stream {
     deflate: Option<Box<Deflate>>,
     peer: SocketAddr,
     local: Option<SocketAddr>,
+    /// The digest of our certificate, with TLS.
+    end_point: Option<Arc<[u8]>>,
     octets_in: u64,
     octets_out: u64,
 }
@@ -65,6 +68,7 @@ impl Stream {
     pub fn new(tcp: TcpStream, peer: SocketAddr) -> Self {
         Self {
             local: tcp.local_addr().ok(),
+            end_point: None,
             socket: Socket::Plain(tcp),
             input: BytesMut::new(),
             output: Vec::new(),
@@ -112,6 +116,27 @@ impl Stream {
         let version = connection.protocol_version()?;
         let suite = connection.negotiated_cipher_suite()?.suite();
         Some(format!("{version:?} {suite:?}"))
+    }
+
+    /// What a login can be bound to: type and data (RFC 5929, RFC 9266); nothing without TLS.
+    pub fn channel_bindings(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let Socket::Tls(tls) = &self.socket else { return Vec::new() };
+        let TlsStream::Server(tls) = tls.as_ref() else { return Vec::new() };
+        let (_, connection) = tls.get_ref();
+        let mut bindings = Vec::new();
+        // RFC 9266 §4.2: before TLS 1.3 it is not unique without more
+        let is_unique = connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3);
+        let exported =
+            connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[]));
+        if let Ok(exported) = exported
+            && is_unique
+        {
+            bindings.push(("tls-exporter", exported.to_vec()));
+        }
+        if let Some(end_point) = &self.end_point {
+            bindings.push(("tls-server-end-point", end_point.to_vec()));
+        }
+        bindings
     }
 
     /// Octets received (inside TLS).
@@ -300,10 +325,11 @@ impl Stream {
         let Socket::Plain(tcp) = std::mem::replace(&mut self.socket, Socket::Closed) else {
             return Err(io::Error::other("TLS is already in force"));
         };
-        let tls = tokio::time::timeout(timeout, acceptor.accept(tcp))
+        let (tls, end_point) = tokio::time::timeout(timeout, acceptor.accept(tcp))
             .await
             .map_err(|_| io::ErrorKind::TimedOut)??;
         self.socket = Socket::Tls(Box::new(tls.into()));
+        self.end_point = end_point;
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use rustls::ServerConfig;
 use rustls::sign::SingleCertAndKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -30,6 +31,14 @@ pub struct StoredCertificate {
     pub private_key: String,
 }
 
+/// A certificate with its key, ready for handshakes; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    config: Arc<ServerConfig>,
+    /// What connections to it can be bound to.
+    end_point: Option<Arc<[u8]>>,
+}
+
 /// Finds the certificate for a name that a client asks for; `None`: the node's own is used.
 pub type Lookup =
     Arc<dyn Fn(String) -> BoxFuture<'static, Option<StoredCertificate>> + Send + Sync>;
@@ -40,11 +49,11 @@ const KEPT_MAX: usize = 1000;
 /// Starts TLS on accepted connections; cheap to clone.
 #[derive(Clone)]
 pub struct TlsAcceptor {
-    own: Arc<ServerConfig>,
+    own: Identity,
     lookup: Option<Lookup>,
     /// By their versions. Held only to look and to put; the oldest do not matter, it is emptied
     /// when it is full.
-    kept: Arc<Mutex<HashMap<String, Arc<ServerConfig>>>>,
+    kept: Arc<Mutex<HashMap<String, Identity>>>,
 }
 
 impl std::fmt::Debug for TlsAcceptor {
@@ -55,7 +64,7 @@ impl std::fmt::Debug for TlsAcceptor {
 
 impl TlsAcceptor {
     /// An acceptor with this configuration.
-    pub fn new(own: Arc<ServerConfig>) -> Self {
+    pub fn new(own: Identity) -> Self {
         Self { own, lookup: None, kept: Arc::default() }
     }
 
@@ -65,29 +74,33 @@ impl TlsAcceptor {
         self
     }
 
-    pub(super) async fn accept(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    /// The handshake; also what `tls-server-end-point` is then (RFC 5929 §4).
+    pub(super) async fn accept(
+        &self,
+        tcp: TcpStream,
+    ) -> io::Result<(TlsStream<TcpStream>, Option<Arc<[u8]>>)> {
         let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await?;
         let name = start.client_hello().server_name().map(str::to_lowercase);
-        let config = self.config_for(name).await;
-        start.into_stream(config).await
+        let identity = self.identity_for(name).await;
+        Ok((start.into_stream(identity.config).await?, identity.end_point))
     }
 
-    async fn config_for(&self, name: Option<String>) -> Arc<ServerConfig> {
+    async fn identity_for(&self, name: Option<String>) -> Identity {
         let (Some(name), Some(lookup)) = (name, &self.lookup) else { return self.own.clone() };
         let Some(found) = lookup(name).await else { return self.own.clone() };
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(config) = kept.get(&found.version) {
-            return Arc::clone(config);
+        if let Some(identity) = kept.get(&found.version) {
+            return identity.clone();
         }
         drop(kept);
         match config_of_pem(found.chain.as_bytes(), found.private_key.as_bytes()) {
-            Ok(config) => {
+            Ok(identity) => {
                 let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
                 if kept.len() >= KEPT_MAX {
                     kept.clear();
                 }
-                kept.insert(found.version, Arc::clone(&config));
-                config
+                kept.insert(found.version, identity.clone());
+                identity
             }
             Err(error) => {
                 tracing::error!(%error, "a stored certificate cannot be used");
@@ -130,7 +143,8 @@ pub fn certified_key(certificate: &Path, key: &Path) -> io::Result<CertifiedKey>
 ///
 /// # Errors
 /// The library refuses.
-pub fn server_config(pair: CertifiedKey) -> io::Result<Arc<ServerConfig>> {
+pub fn server_config(pair: CertifiedKey) -> io::Result<Identity> {
+    let end_point = pair.cert.first().and_then(|leaf| end_point(leaf));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -140,14 +154,35 @@ pub fn server_config(pair: CertifiedKey) -> io::Result<Arc<ServerConfig>> {
     // Tickets instead of a shared session cache: resumption without memory per client.
     config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(io::Error::other)?;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-    Ok(Arc::new(config))
+    Ok(Identity { config: Arc::new(config), end_point })
+}
+
+/// `tls-server-end-point`: the certificate's digest, by the digest of its own signature
+/// (RFC 5929 §4.1); `None` where that is none we know, as with Ed25519.
+fn end_point(certificate: &[u8]) -> Option<Arc<[u8]>> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    match parsed.signature_algorithm.algorithm.to_id_string().as_str() {
+        // RSA with MD5 and SHA-1 count as SHA-256; RSA and ECDSA with SHA-256
+        "1.2.840.113549.1.1.4"
+        | "1.2.840.113549.1.1.5"
+        | "1.2.840.10045.4.1"
+        | "1.2.840.113549.1.1.11"
+        | "1.2.840.10045.4.3.2" => Some(Sha256::digest(certificate).as_slice().into()),
+        "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => {
+            Some(Sha384::digest(certificate).as_slice().into())
+        }
+        "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => {
+            Some(Sha512::digest(certificate).as_slice().into())
+        }
+        _ => None,
+    }
 }
 
 /// The same of texts.
 ///
 /// # Errors
 /// They hold no certificate or key, or the two do not fit.
-pub fn config_of_pem(chain: &[u8], key: &[u8]) -> io::Result<Arc<ServerConfig>> {
+pub fn config_of_pem(chain: &[u8], key: &[u8]) -> io::Result<Identity> {
     let invalid = |error: &dyn std::fmt::Display| {
         io::Error::new(io::ErrorKind::InvalidData, format!("the private key: {error}"))
     };

@@ -7,7 +7,7 @@ use super::session::{End, Session};
 use super::transaction::{Download, Transaction};
 use crate::auth::allowance::Counter;
 use crate::auth::authenticate::Protocol;
-use crate::auth::mechanism::{Exchange, Mechanism};
+use crate::auth::mechanism::{Connection, Exchange, Mechanism, Step};
 use crate::codec::pop3::reply::{ResponseCode, write_challenge};
 use crate::codec::sasl::{LINE_OCTETS_MAX, LineError, decode_line, encode_challenge};
 use crate::mailstore::view::View;
@@ -63,26 +63,31 @@ impl Session {
         if !self.may_send_password() {
             return Ok(use_tls());
         }
-        let mut exchange = Exchange::new(mechanism);
+        let connection = Connection {
+            protocol: Protocol::Pop3,
+            peer: self.stream.peer().ip(),
+            bindings: self.stream.channel_bindings(),
+        };
+        let mut exchange = Exchange::new(mechanism, connection);
+        let mut challenge = exchange.first_challenge().to_vec();
         let mut next = initial;
         loop {
             let response = match next.take() {
                 Some(response) => response,
-                None => match self.challenge(exchange.challenge()).await? {
+                None => match self.challenge(&challenge).await? {
                     Ok(response) => response,
                     Err(refusal) => return Ok(refusal),
                 },
             };
-            match exchange.respond(response) {
-                Ok(Some(said)) => return self.log_in(&said.username, &said.password).await,
-                Ok(None) => {}
-                Err(error) => return Err(error.into()),
+            match self.context.authenticator.respond(&mut exchange, response).await? {
+                Step::Challenge(next) => challenge = next,
+                Step::Done(login) => return self.enter(login.user).await,
             }
         }
     }
 
     /// Sends a challenge and reads the response, or says why it is none.
-    async fn challenge(&mut self, challenge: &str) -> Outcome<Result<Vec<u8>, Reply>> {
+    async fn challenge(&mut self, challenge: &[u8]) -> Outcome<Result<Vec<u8>, Reply>> {
         write_challenge(&encode_challenge(challenge), self.stream.output());
         let line = match self.read_line(LINE_OCTETS_MAX).await {
             Ok(Some(line)) => line,
@@ -105,6 +110,11 @@ impl Session {
         let peer = self.stream.peer().ip();
         let authenticator = &self.context.authenticator;
         let user = authenticator.authenticate(username, password, Protocol::Pop3, peer).await?;
+        self.enter(user).await
+    }
+
+    /// What follows from a login.
+    async fn enter(&mut self, user: User) -> Outcome {
         tracing::Span::current().record("user.id", tracing::field::display(user.id));
         let delay_s = self.context.settings.login_delay_s;
         if delay_s > 0 {

@@ -20,7 +20,7 @@ impl Session {
                 // RFC 2595 §2.2, RFC 2449 §6.2: no client shall send a password that is refused
                 if self.may_send_password() {
                     names.push("USER".to_owned());
-                    names.push(format!("SASL {}", mechanisms().join(" ")));
+                    names.push(format!("SASL {}", self.mechanisms().join(" ")));
                 }
                 if self.context.tls.is_some() && !self.stream.is_tls() {
                     names.push("STLS".to_owned());
@@ -43,9 +43,14 @@ impl Session {
 
     /// AUTH without arguments: the mechanisms, as clients before CAPA asked for them.
     pub fn list_mechanisms(&mut self) -> Outcome {
-        let names = if self.may_send_password() { mechanisms() } else { Vec::new() };
+        let names = if self.may_send_password() { self.mechanisms() } else { Vec::new() };
         self.write_list("Mechanisms follow", &names);
         Ok(Reply::Written)
+    }
+
+    fn mechanisms(&self) -> Vec<String> {
+        let offered = Mechanism::offered(self.stream.is_tls());
+        offered.map(|mechanism| mechanism.name().to_owned()).collect()
     }
 
     /// LANG: our texts are English only (RFC 6856 §3.1: `i-default` and `*` are that too).
@@ -71,8 +76,4 @@ impl Session {
         }
         output.extend_from_slice(b".\r\n");
     }
-}
-
-fn mechanisms() -> Vec<String> {
-    Mechanism::EVERY.map(|mechanism| mechanism.name().to_owned()).into()
 }

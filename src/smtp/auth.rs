@@ -4,7 +4,7 @@ use super::reply_line::bad_sequence;
 use super::role::Role;
 use super::session::{Ending, Session};
 use crate::auth::authenticate::Protocol;
-use crate::auth::mechanism::{Exchange, Mechanism};
+use crate::auth::mechanism::{Connection, Exchange, Mechanism, Step};
 use crate::codec::sasl::{LINE_OCTETS_MAX, LineError, decode_line, encode_challenge};
 use crate::codec::smtp::reply::Reply;
 use crate::model::error::Error;
@@ -14,7 +14,8 @@ impl Session {
     /// The mechanisms that work here; `None`: there is no AUTH.
     pub(super) fn mechanisms(&self) -> Option<Vec<&'static str>> {
         let is_offered = self.context.role == Role::Submission && self.may_send_password();
-        is_offered.then(|| Mechanism::EVERY.map(Mechanism::name).into())
+        let names = Mechanism::offered(self.stream.is_tls()).map(Mechanism::name);
+        is_offered.then(|| names.collect())
     }
 
     fn may_send_password(&self) -> bool {
@@ -32,7 +33,13 @@ impl Session {
             Ok(mechanism) => mechanism,
             Err(refusal) => return Ok(refusal),
         };
-        let mut exchange = Exchange::new(mechanism);
+        let connection = Connection {
+            protocol: Protocol::Smtp,
+            peer: self.stream.peer().ip(),
+            bindings: self.stream.channel_bindings(),
+        };
+        let mut exchange = Exchange::new(mechanism, connection);
+        let mut challenge = exchange.first_challenge().to_vec();
         let mut next = initial.map(|text| match text.as_str() {
             // RFC 4954 §4: an empty initial response
             "=" => Ok(Vec::new()),
@@ -41,18 +48,23 @@ impl Session {
         loop {
             let response = match next.take() {
                 Some(response) => response,
-                None => self.challenge(exchange.challenge()).await?,
+                None => self.challenge(&challenge).await?,
             };
             let response = match response {
                 Ok(response) => response,
                 Err(error) => return Ok(reply_to_line_error(error)),
             };
-            let said = match exchange.respond(response) {
-                Ok(None) => continue,
-                Ok(Some(said)) => said,
-                Err(error) => return Ok(reply_to_auth_error(&error)),
-            };
-            return Ok(self.log_in(&said.username, &said.password).await);
+            match self.context.authenticator.respond(&mut exchange, response).await {
+                Ok(Step::Challenge(next)) => challenge = next,
+                Ok(Step::Done(login)) => {
+                    self.user = Some(login.user);
+                    return Ok(Reply::new(235, (2, 7, 0), "welcome"));
+                }
+                Err(error) => {
+                    self.log_error(&error);
+                    return Ok(reply_to_auth_error(&error));
+                }
+            }
         }
     }
 
@@ -78,25 +90,10 @@ impl Session {
         if self.may_send_password() { Ok(mechanism) } else { Err(use_tls()) }
     }
 
-    async fn challenge(&mut self, challenge: &str) -> Result<Result<Vec<u8>, LineError>, Ending> {
+    async fn challenge(&mut self, challenge: &[u8]) -> Result<Result<Vec<u8>, LineError>, Ending> {
         self.reply(&Reply::plain(334, encode_challenge(challenge)));
         let line = self.read_line(LINE_OCTETS_MAX).await?;
         Ok(decode_line(line.trim_ascii_end()))
-    }
-
-    async fn log_in(&mut self, username: &str, password: &str) -> Reply {
-        let peer = self.stream.peer().ip();
-        let authenticator = &self.context.authenticator;
-        match authenticator.authenticate(username, password, Protocol::Smtp, peer).await {
-            Ok(user) => {
-                self.user = Some(user);
-                Reply::new(235, (2, 7, 0), "welcome")
-            }
-            Err(error) => {
-                self.log_error(&error);
-                reply_to_auth_error(&error)
-            }
-        }
     }
 }
 

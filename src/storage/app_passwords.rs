@@ -7,6 +7,7 @@
 //! | `description` | text | for people |
 //! | `scopes` | list of text | `imap`, `pop3`, `smtp`, or `*` |
 //! | `password` | text | hash |
+//! | `scram` | binary | what SCRAM needs of it ([`crate::auth::scram`]) |
 //! | `selector` | int64 | one of 32 groups, by the password: only these are compared |
 //! | `ttl`, `expires` | int64 s, date | it ends so long after its last use; TTL |
 //! | `used` | date | its last use |
@@ -15,7 +16,7 @@
 //! Indexes: `{user, selector}`, TTL. At most fifty a person, 300 octets each.
 
 use super::Storage;
-use super::field::{date, get_count, get_id, get_ms, int, oid};
+use super::field::{binary, date, get_binary, get_count, get_id, get_ms, int, oid};
 use crate::model::error::Result;
 use crate::model::id::{ObjectId, UserId};
 use bson::{Document, doc};
@@ -35,6 +36,8 @@ pub struct AppPassword {
     pub scopes: Vec<String>,
     /// Hash.
     pub hash: String,
+    /// What SCRAM needs of it; empty: nothing is kept.
+    pub scram: Vec<u8>,
     /// Its group.
     pub selector: u8,
     /// It ends so many seconds after its last use; 0: never.
@@ -68,6 +71,7 @@ fn read(document: &Document) -> Result<AppPassword> {
         description: text("description"),
         scopes: scopes.iter().filter_map(|scope| Some(scope.as_str()?.to_owned())).collect(),
         hash: text("password"),
+        scram: get_binary(document, "scram").map(<[u8]>::to_vec).unwrap_or_default(),
         selector: u8::try_from(get_count(document, "selector")).unwrap_or(0),
         ttl_s: get_count(document, "ttl"),
         expires_ms: at("expires"),
@@ -87,6 +91,7 @@ pub async fn insert(storage: &Storage, password: &AppPassword) -> Result<()> {
         "description": &password.description,
         "scopes": password.scopes.clone(),
         "password": &password.hash,
+        "scram": binary(password.scram.clone()),
         "selector": i64::from(password.selector),
         "ttl": int(password.ttl_s),
         "created": date(password.created_ms),

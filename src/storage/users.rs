@@ -7,6 +7,7 @@
 //! | `address` | text | main address, empty if none |
 //! | `name`, `language` | text | for people |
 //! | `password` | text | hash; empty: cannot log in |
+//! | `scram` | binary | what SCRAM needs of it ([`crate::auth::scram`]); void with another hash |
 //! | `tempPassword` | `{password, validAfter, created}` | a second one for a day, after a reset |
 //! | `passwordChange` | date | when it was last set |
 //! | `authVersion` | int64 | grows with every change that ends tokens and sessions |
@@ -35,7 +36,7 @@
 
 use super::Storage;
 use super::error::exists;
-use super::field::{get_count, int, oid};
+use super::field::{binary, get_count, int, oid};
 use super::listing::find_around;
 use super::record::user::{fields, read, temp_document};
 use super::settings;
@@ -117,6 +118,9 @@ pub async fn insert(
     };
     for number in UserNumber::EVERY {
         document.insert(number.name(), int(number.default_value()));
+    }
+    if !user.passwords.scram.is_empty() {
+        document.insert("scram", binary(user.passwords.scram.clone()));
     }
     if let Some(temp) = &user.passwords.temp_password {
         document.insert("tempPassword", temp_document(temp));
@@ -215,6 +219,7 @@ pub async fn update(
     if let Some(hash) = &passwords.password {
         let now = DateTime::from_millis(now_ms);
         set.insert("password", hash);
+        set.insert("scram", binary(passwords.scram.clone()));
         set.insert("passwordChange", now);
         set.insert("passwordPwned", false);
         unset.insert("tempPassword", 1);
@@ -290,9 +295,26 @@ pub async fn move_address(
 ///
 /// # Errors
 /// `Unavailable`.
-pub async fn upgrade_hash(storage: &Storage, user: UserId, old: &str, new: &str) -> Result<()> {
+pub async fn upgrade_hash(
+    storage: &Storage,
+    user: UserId,
+    old: &str,
+    new: &str,
+    scram: &[u8],
+) -> Result<()> {
     let filter = doc! { "_id": oid(user), "password": old };
-    storage.users().update_one(filter, doc! { "$set": { "password": new } }).await?;
+    let set = doc! { "password": new, "scram": binary(scram) };
+    storage.users().update_one(filter, doc! { "$set": set }).await?;
+    Ok(())
+}
+
+/// Keeps what SCRAM needs of a password, if it still has this hash.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn keep_scram(storage: &Storage, user: UserId, hash: &str, kept: &[u8]) -> Result<()> {
+    let filter = doc! { "_id": oid(user), "password": hash };
+    storage.users().update_one(filter, doc! { "$set": { "scram": binary(kept) } }).await?;
     Ok(())
 }
 

@@ -41,6 +41,7 @@ mod readme;
 mod relay_checks;
 mod resync;
 mod rules;
+mod sasl;
 mod scale;
 mod screening;
 mod search;

@@ -4,7 +4,7 @@ use crate::model::error::Result;
 use crate::model::id::UserId;
 use crate::model::profile::{Encryption, Profile, ProfileUpdate, UserNumber};
 use crate::model::user::{User, UserRules};
-use crate::storage::field::{get_count, get_id, get_int, int};
+use crate::storage::field::{get_binary, get_count, get_id, get_int, int};
 use crate::storage::target::{get_target, get_targets, target, targets};
 use bson::{DateTime, Document, doc};
 
@@ -26,6 +26,8 @@ pub struct UserRecord {
     pub profile: Profile,
     /// Hash; empty: none.
     pub password: String,
+    /// What SCRAM needs of it; empty: nothing is kept.
+    pub scram: Vec<u8>,
     /// A second password.
     pub temp_password: Option<TempPassword>,
     /// Generation of tokens.
@@ -66,6 +68,8 @@ pub struct NewUserRecord {
 pub struct PasswordUpdate {
     /// A new hash, or empty for none. Ends the temporary one, and all tokens.
     pub password: Option<String>,
+    /// What SCRAM needs of it.
+    pub scram: Vec<u8>,
     /// A temporary one beside it.
     pub temp_password: Option<TempPassword>,
     /// Tokens fail from now on.
@@ -141,6 +145,7 @@ pub(in crate::storage) fn read(document: &Document) -> Result<UserRecord> {
     Ok(UserRecord {
         profile,
         password,
+        scram: get_binary(document, "scram").map(<[u8]>::to_vec).unwrap_or_default(),
         temp_password,
         auth_version,
         disabled,
