@@ -4,6 +4,9 @@ use super::engine::Random;
 use eider::codec::mime::section::{Section, SectionText, locate, select_fields};
 use eider::codec::mime::{skeleton, structure, text, tree};
 use eider::codec::pop3;
+use eider::codec::sasl::bearer::Bearer;
+use eider::codec::sasl::scram::{ClientFinal, ClientFirst};
+use eider::codec::sasl::{decode_line, encode_challenge};
 use eider::codec::smtp::command;
 use eider::codec::smtp::data::{self, DataDecoder};
 use eider::model::structure::{ByteRange, Part};
@@ -165,5 +168,24 @@ fn value(rest: &mut &[u8]) {
         if open == 0 {
             return;
         }
+    }
+}
+
+/// Messages of logins are read whole or refused, and what is signed is what was said.
+pub fn sasl_messages(input: &[u8]) {
+    if let Some(first) = ClientFirst::parse(input) {
+        assert_eq!([first.header.as_bytes(), first.bare.as_bytes()].concat(), input);
+        assert!(!first.username.is_empty() && !first.nonce.is_empty());
+    }
+    if let Some(last) = ClientFinal::parse(input) {
+        assert!(input.starts_with(last.without_proof.as_bytes()));
+    }
+    for said in
+        [Bearer::parse_oauthbearer(input), Bearer::parse_xoauth2(input)].into_iter().flatten()
+    {
+        assert!(!said.token.is_empty());
+    }
+    if let Ok(octets) = decode_line(input) {
+        assert_eq!(decode_line(encode_challenge(&octets).as_bytes()), Ok(octets));
     }
 }

@@ -42,6 +42,11 @@ fn smtp_commands() {
 }
 
 #[test]
+fn sasl_messages() {
+    run("sasl_messages", &seeds::folder("sasl"), mail::sasl_messages);
+}
+
+#[test]
 fn pop3_commands() {
     run("pop3_commands", &seeds::folder("pop3"), mail::pop3_commands);
 }

@@ -142,7 +142,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(last.binding, b"n,,");
-        assert_eq!((last.proof.len(), last.nonce.len()), (32, 44));
+        assert_eq!((last.proof.len(), last.nonce.len()), (32, 50));
         assert!(last.without_proof.starts_with("c=biws,r=") && last.without_proof.ends_with("k0"));
         let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
         assert_eq!(server_first("r", &salt, 4096), "r=r,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
