@@ -39,6 +39,13 @@ pub struct Identity {
     end_point: Option<Arc<[u8]>>,
 }
 
+impl Identity {
+    /// What a TLS library makes an acceptor of.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
 /// Finds the certificate for a name that a client asks for; `None`: the node's own is used.
 pub type Lookup =
     Arc<dyn Fn(String) -> BoxFuture<'static, Option<StoredCertificate>> + Send + Sync>;

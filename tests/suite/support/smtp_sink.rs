@@ -163,9 +163,9 @@ pub fn certificate(names: &[&str]) -> Certificate {
     let digest = <sha2::Sha256 as sha2::Digest>::digest(key.subject_public_key_info());
     let chain = format!("{}{}", leaf.pem(), ca.pem());
     let private = key.serialize_pem();
-    let config = eider::net::tls::config_of_pem(chain.as_bytes(), private.as_bytes()).unwrap();
+    let identity = eider::net::tls::config_of_pem(chain.as_bytes(), private.as_bytes()).unwrap();
     Certificate {
-        acceptor: TlsAcceptor::from(config),
+        acceptor: TlsAcceptor::from(identity.config()),
         authority: ca.pem(),
         key_hash: digest.iter().map(|octet| format!("{octet:02x}")).collect(),
     }

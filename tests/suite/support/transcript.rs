@@ -103,29 +103,18 @@ async fn play(store: &TestStore, text: &str, address: SocketAddr) -> Result<(), 
             let said = format!("{}{end}", replaced(rest, &words));
             stream.get_mut().write_all(said.as_bytes()).await.map_err(|e| e.to_string())?;
         } else if who.ends_with('+') {
-            loop {
-                let heard = hear(stream).await.map_err(|error| format!("{number}: {error}"))?;
-                if heard == "(closed)" {
-                    return Err(format!("{number}: {rest} did not come"));
-                }
-                if is_said(rest, &heard, &mut words) {
-                    break;
-                }
-            }
+            pass_to(stream, rest, &mut words)
+                .await
+                .map_err(|error| format!("{number}: {error}"))?;
         } else if who.ends_with('~') {
             let mut expected = vec![rest];
             while let Some(more) = lines.get(at).and_then(|line| line.strip_prefix(who)) {
                 expected.push(more[1..].strip_prefix(' ').unwrap_or(&more[1..]));
                 at += 1;
             }
-            for _ in 0..expected.len() {
-                let heard = hear(stream).await.map_err(|error| format!("{number}: {error}"))?;
-                let found = expected.iter().position(|line| is_said(line, &heard, &mut words));
-                let Some(found) = found else {
-                    return Err(format!("{number}: none of {expected:?}\n   is {heard}"));
-                };
-                expected.remove(found);
-            }
+            hear_all(stream, expected, &mut words)
+                .await
+                .map_err(|error| format!("{number}: {error}"))?;
         } else {
             let mut heard = hear(stream).await.map_err(|error| format!("{number}: {error}"))?;
             if heard.starts_with(MAILBOX_ID) && !rest.starts_with(MAILBOX_ID) {
@@ -136,6 +125,40 @@ async fn play(store: &TestStore, text: &str, address: SocketAddr) -> Result<(), 
                 return Err(format!("{number}: expected {rest}\n   heard    {heard}"));
             }
         }
+    }
+    Ok(())
+}
+
+/// Passes over lines until this one comes.
+async fn pass_to(
+    stream: &mut BufReader<TcpStream>,
+    expected: &str,
+    words: &mut Words,
+) -> Result<(), String> {
+    loop {
+        let heard = hear(stream).await?;
+        if heard == "(closed)" {
+            return Err(format!("{expected} did not come"));
+        }
+        if is_said(expected, &heard, words) {
+            return Ok(());
+        }
+    }
+}
+
+/// Hears these lines in any order.
+async fn hear_all(
+    stream: &mut BufReader<TcpStream>,
+    mut expected: Vec<&str>,
+    words: &mut Words,
+) -> Result<(), String> {
+    while !expected.is_empty() {
+        let heard = hear(stream).await?;
+        let found = expected.iter().position(|line| is_said(line, &heard, words));
+        let Some(found) = found else {
+            return Err(format!("none of {expected:?}\n   is {heard}"));
+        };
+        expected.remove(found);
     }
     Ok(())
 }
