@@ -169,7 +169,8 @@ impl Operations {
             queue,
             clock.clone(),
             config.host_name(),
-        );
+        )
+        .with_suppression(config.suppression.clone());
         Ok(Self {
             clock,
             mailstore,

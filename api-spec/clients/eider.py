@@ -256,6 +256,18 @@ class Eider:
         """Set a setting"""
         return self._json("POST", f"/settings/{quote(str(key), safe='')}", None, body)
 
+    def list_suppressions(self, *, user: str | None = None, address: str | None = None, limit: int | None = None, next: str | None = None) -> "SuppressionList":
+        """List the addresses nothing is sent to"""
+        return self._json("GET", "/suppressions", {"user": user, "address": address, "limit": limit, "next": next})
+
+    def create_suppression(self, body: "SuppressionRequest") -> "Created":
+        """Put an address on the suppression list"""
+        return self._json("POST", "/suppressions", None, body)
+
+    def delete_suppression(self, suppression: str) -> "Success":
+        """Take an address off the suppression list"""
+        return self._json("DELETE", f"/suppressions/{quote(str(suppression), safe='')}")
+
     def search_trace(self, *, sender: str | None = None, recipient: str | None = None, message_id: str | None = None, queue_id: str | None = None, trace: str | None = None, address: str | None = None, user: str | None = None, event: str | None = None, since: str | None = None, until: str | None = None, limit: int | None = None, next: str | None = None) -> "TraceEventList":
         """Search the events of messages"""
         return self._json("GET", "/trace", {"sender": sender, "recipient": recipient, "messageId": message_id, "queueId": queue_id, "trace": trace, "address": address, "user": user, "event": event, "since": since, "until": until, "limit": limit, "next": next})
@@ -882,6 +894,12 @@ SubmittedMessageView = TypedDict("SubmittedMessageView", {"id": "Any", "mailbox"
 SubmittedView = TypedDict("SubmittedView", {"message": "Any", "success": "bool"}, total=False)
 
 Success = TypedDict("Success", {"success": "bool"}, total=False)
+
+SuppressionList = TypedDict("SuppressionList", {"nextCursor": "'Cursor'", "results": "list['SuppressionView']", "success": "bool"}, total=False)
+
+SuppressionRequest = TypedDict("SuppressionRequest", {"address": "str", "days": "Any", "reason": "Any", "user": "Any"}, total=False)
+
+SuppressionView = TypedDict("SuppressionView", {"address": "str", "cause": "str", "created": "str", "expires": "Any", "id": "str", "reason": "str", "trace": "Any", "user": "Any"}, total=False)
 
 TaskView = TypedDict("TaskView", {"success": "bool", "task": "str"}, total=False)
 

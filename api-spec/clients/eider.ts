@@ -293,6 +293,21 @@ export class Eider {
         return this.json<ChangedSetting>('POST', `/settings/${encodeURIComponent(key)}`, undefined, body);
     }
 
+    /** List the addresses nothing is sent to */
+    listSuppressions(query?: { "user"?: string; "address"?: string; "limit"?: number; "next"?: string }) {
+        return this.json<SuppressionList>('GET', `/suppressions`, query);
+    }
+
+    /** Put an address on the suppression list */
+    createSuppression(body: SuppressionRequest) {
+        return this.json<Created>('POST', `/suppressions`, undefined, body);
+    }
+
+    /** Take an address off the suppression list */
+    deleteSuppression(suppression: string) {
+        return this.json<Success>('DELETE', `/suppressions/${encodeURIComponent(suppression)}`, undefined);
+    }
+
     /** Search the events of messages */
     searchTrace(query?: { "sender"?: string; "recipient"?: string; "messageId"?: string; "queueId"?: string; "trace"?: string; "address"?: string; "user"?: string; "event"?: string; "since"?: string; "until"?: string; "limit"?: number; "next"?: string }) {
         return this.json<TraceEventList>('GET', `/trace`, query);
@@ -1154,6 +1169,15 @@ export type SubmittedView = { "message"?: (SubmittedMessageView | null); "succes
 
 /** `{"success": true}`. */
 export type Success = { "success": boolean };
+
+/** A page of the list. */
+export type SuppressionList = { "nextCursor": Cursor; "results": SuppressionView[]; "success": boolean };
+
+/** What is put on the list. */
+export type SuppressionRequest = { "address": string; "days"?: (number | null); "reason"?: (string | null); "user"?: (string | null) };
+
+/** An address on the list. */
+export type SuppressionView = { "address": string; "cause": string; "created": string; "expires"?: (string | null); "id": string; "reason": string; "trace"?: (string | null); "user"?: (string | null) };
 
 /** A task that was begun. */
 export type TaskView = { "success": boolean; "task": string };

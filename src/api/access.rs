@@ -87,7 +87,7 @@ const GRANTS: &[Grants] = &[
     row(Role::Webmail, "CR", &[Authentication]),
     row(Role::Webmail, "CRD", &[Asps]),
     row(Role::User, "ru", &[Users]),
-    row(Role::User, "r", &[UserListing, AddressListing, Webhooks, Trace]),
+    row(Role::User, "r", &[UserListing, AddressListing, Webhooks, Trace, Suppressions]),
     row(Role::User, "crud", &[Addresses, Mailboxes, Messages, Attachments, Storage]),
     row(Role::User, "crud", &[Autoreplies, Filters]),
     row(Role::User, "cr", &[Authentication]),

@@ -59,6 +59,7 @@ pub mod second_factors;
 pub mod serve;
 pub mod settings;
 pub mod submit;
+pub mod suppressions;
 pub mod trace;
 pub mod uid_sets;
 pub mod update_events;

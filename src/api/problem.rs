@@ -169,6 +169,7 @@ fn not_found(what: &str) -> (&'static str, &'static str) {
         "event" => ("EventNotFound", "This event does not exist"),
         "app password" => ("AspNotFound", "Invalid or unknown ASP key"),
         "attachment" => ("AttachmentNotFound", "This attachment does not exist"),
+        "suppression" => ("SuppressionNotFound", "This address is not on the list"),
         "trace" => ("TraceNotFound", "Nothing is known of this message"),
         "queue entry" => ("QueueEntryNotFound", "This entry is not in the queue"),
         "file" => ("FileNotFound", "This file does not exist"),

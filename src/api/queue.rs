@@ -196,7 +196,7 @@ pub async fn summary(State(ctx): State<Context>, call: Call) -> Answer {
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct SteerRequest {
-    /// `pause`, `resume`, `retry` (at once), `reroute`.
+    /// `pause`, `resume`, `retry` (at once), `reroute`, `bounce` (the sender is told).
     #[schema(example = "retry")]
     pub action: String,
     /// For `reroute`: `smtp://host:port`, `smtps://…`, or `mx` for the recipient's own server.
@@ -208,7 +208,7 @@ pub struct SteerRequest {
 #[schema(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "documentation of the body only; as in listQueue")]
 pub struct SteerManyRequest {
-    /// `pause`, `resume`, `retry` (at once), `reroute`.
+    /// `pause`, `resume`, `retry` (at once), `reroute`, `bounce` (the sender is told).
     #[schema(example = "retry")]
     pub action: String,
     /// For `reroute`: `smtp://host:port`, `smtps://…`, or `mx` for the recipients' own servers.
@@ -246,7 +246,7 @@ pub struct SteeredView {
 }
 
 fn read_steer(p: &mut Params) -> Steer {
-    let action = p.choice("action", &["pause", "resume", "retry", "reroute"]).required();
+    let action = p.choice("action", &["pause", "resume", "retry", "reroute", "bounce"]).required();
     let target = p.parsed("target", "must be mx, smtp://host:port or smtps://host:port", |value| {
         let text = value.as_str()?;
         if text == "mx" {
@@ -259,6 +259,7 @@ fn read_steer(p: &mut Params) -> Steer {
     match (action.as_str(), target) {
         ("resume", _) => Steer::Resume,
         ("retry", _) => Steer::Retry,
+        ("bounce", _) => Steer::Bounce,
         ("reroute", Some(target)) => Steer::Reroute(target),
         ("reroute", None) => {
             p.fail("target", "\"target\" is required");
@@ -279,7 +280,7 @@ async fn steer_page(ctx: &Context, mut p: Params, how: &Steer, grant: Grant) -> 
     let after = p.id("next").optional();
     p.finish(Unknown::Rejected)?.authorize_any(Resource::Queue, grant)?;
     let (entries, next_cursor) = load_page(ctx, &query, after, limit).await?;
-    let changed = ctx.delivery.queue().steer(&entries, how).await?;
+    let changed = ctx.delivery.steer(&entries, how).await?;
     Ok(Reply::json(&SteeredView { success: true, matched: entries.len(), changed, next_cursor }))
 }
 
@@ -288,7 +289,7 @@ async fn steer_entry(ctx: &Context, mut p: Params, how: &Steer, grant: Grant) ->
     p.session();
     p.finish(Unknown::Rejected)?.authorize_any(Resource::Queue, grant)?;
     let entry = ctx.delivery.queue().load(id).await?;
-    let changed = ctx.delivery.queue().steer(&[entry], how).await?;
+    let changed = ctx.delivery.steer(&[entry], how).await?;
     let next_cursor = Cursor::Nowhere(false);
     Ok(Reply::json(&SteeredView { success: true, matched: 1, changed, next_cursor }))
 }

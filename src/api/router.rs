@@ -7,8 +7,8 @@ use super::{
     authentication, autoreplies, certs, cors, data, dkim, domain_access, domain_aliases, files,
     filters, forwarded_addresses, health, mailboxes, message_list, message_source, message_update,
     message_upload, messages, metrics, middleware, openapi, outbound, queue, runtime_settings,
-    search, second_factors, submit, trace, updates, user_deletion, user_maintenance, users,
-    webauthn, webhooks,
+    search, second_factors, submit, suppressions, trace, updates, user_deletion, user_maintenance,
+    users, webauthn, webhooks,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -118,6 +118,8 @@ fn transport() -> OpenApiRouter<Context> {
         .routes(routes!(trace::show))
         .routes(routes!(queue::list, queue::steer_many, queue::delete_many))
         .routes(routes!(queue::summary))
+        .routes(routes!(suppressions::list, suppressions::create))
+        .routes(routes!(suppressions::delete))
         .routes(routes!(queue::show, queue::steer, queue::delete))
 }
 

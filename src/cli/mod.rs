@@ -3,6 +3,7 @@
 
 mod queue;
 mod serve;
+mod suppression;
 mod token;
 mod trace;
 mod user;
@@ -69,6 +70,11 @@ enum Command {
         #[arg(long, global = true)]
         json: bool,
     },
+    /// Manage the addresses nothing is sent to (works beside a running store)
+    Suppression {
+        #[command(subcommand)]
+        command: suppression::SuppressionCommand,
+    },
     /// Print the OpenAPI document of the HTTP API
     Openapi,
     /// Print the version
@@ -105,6 +111,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Token { command } => token::run(load()?, command),
         Command::Trace(arguments) => trace::run(load()?, *arguments),
         Command::Queue { command, json } => queue::run(load()?, command, json),
+        Command::Suppression { command } => suppression::run(load()?, command),
         Command::Openapi => {
             say(crate::api::openapi::document().trim_end());
             Ok(())

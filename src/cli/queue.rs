@@ -46,6 +46,8 @@ pub(super) enum QueueCommand {
         #[command(flatten)]
         selection: Box<Selection>,
     },
+    /// Give them up and tell their senders
+    Bounce(Box<Selection>),
     /// Remove them; nobody is told
     Delete(Box<Selection>),
 }
@@ -123,7 +125,8 @@ async fn execute(
     command: QueueCommand,
     as_json: bool,
 ) -> anyhow::Result<()> {
-    let (queue, now) = (operations.delivery.queue(), operations.clock.now_ms());
+    let (delivery, now) = (&operations.delivery, operations.clock.now_ms());
+    let queue = delivery.queue();
     let steer = async |selection: &Selection, how: Steer| {
         let is_all = selection.all;
         if selection.entries.is_empty() && selection.query(now) == Query::default() && !is_all {
@@ -132,7 +135,7 @@ async fn execute(
         let (mut matched, mut changed) = (0, 0);
         for_pages(queue, selection, now, async |entries| {
             matched += entries.len();
-            changed += queue.steer(entries, &how).await?;
+            changed += delivery.steer(entries, &how).await?;
             Ok(())
         })
         .await?;
@@ -167,6 +170,7 @@ async fn execute(
         QueueCommand::Reroute { via, selection } => {
             steer(&selection, Steer::Reroute(read_target(&via)?)).await
         }
+        QueueCommand::Bounce(selection) => steer(&selection, Steer::Bounce).await,
         QueueCommand::Delete(selection) => steer(&selection, Steer::Delete).await,
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod collation;
 pub mod dsn;
+pub mod feedback;
 pub mod imap;
 pub mod milter;
 pub mod mime;

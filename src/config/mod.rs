@@ -114,6 +114,8 @@ pub struct Config {
     pub screening: crate::screening::settings::Settings,
     /// Questions to the DNS.
     pub dns: crate::net::dns::Settings,
+    /// Addresses that nothing is sent to.
+    pub suppression: crate::delivery::suppression::Settings,
     /// Logs.
     pub log: LogSettings,
 }
@@ -147,6 +149,7 @@ impl Default for Config {
             trace: crate::trace::settings::Settings::default(),
             screening: crate::screening::settings::Settings::default(),
             dns: crate::net::dns::Settings::default(),
+            suppression: crate::delivery::suppression::Settings::default(),
             log: LogSettings::default(),
         }
     }
@@ -181,6 +184,7 @@ impl Config {
         self.lmtp.validate().map_err(|error| anyhow::anyhow!("lmtp.{error}"))?;
         self.mta.validate().map_err(|error| anyhow::anyhow!("mta.{error}"))?;
         self.trace.validate().map_err(|error| anyhow::anyhow!("trace.{error}"))?;
+        self.suppression.validate().map_err(|error| anyhow::anyhow!("suppression.{error}"))?;
         self.screening.validate().map_err(|error| anyhow::anyhow!("screening.{error}"))?;
         self.acme.validate().map_err(|error| anyhow::anyhow!("acme.{error}"))?;
         self.dns.validate().map_err(|error| anyhow::anyhow!("dns.{error}"))?;

@@ -114,6 +114,7 @@ impl Delivery {
             }
         };
         self.tell_received(transaction, &prepared);
+        self.note_report(transaction, &prepared);
         let traits = Traits::read_with(&prepared, &transaction.lines);
         let now = self.clock.now_ms();
         let lines = transaction.lines.clone();

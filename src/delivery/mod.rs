@@ -17,6 +17,7 @@ mod bounce;
 mod bounds;
 pub mod filter;
 mod forward;
+mod incoming_report;
 pub mod info;
 mod local;
 pub mod pass_on;
@@ -26,8 +27,10 @@ mod report;
 pub mod send;
 pub mod sender;
 pub mod settle;
+pub mod steer;
 mod story;
 pub mod submit;
+pub mod suppression;
 pub mod trace;
 pub mod traits;
 pub mod whole;
@@ -60,6 +63,7 @@ pub struct Delivery {
     hostname: Arc<str>,
     /// The key of the marks that end loops; shared by all nodes.
     loop_secret: Arc<OnceCell<[u8; 32]>>,
+    suppression: suppression::Settings,
     /// Contacts to be noted.
     register: Batch<Noted>,
 }
@@ -76,7 +80,24 @@ impl Delivery {
     ) -> Self {
         let (hostname, loop_secret) = (hostname.into(), Arc::default());
         let register = register::register(&storage, mailstore.tasks());
-        Self { storage, mailstore, directory, queue, clock, hostname, loop_secret, register }
+        let suppression = suppression::Settings::default();
+        Self {
+            storage,
+            mailstore,
+            directory,
+            queue,
+            clock,
+            hostname,
+            loop_secret,
+            suppression,
+            register,
+        }
+    }
+
+    /// The same with this suppression list.
+    #[must_use]
+    pub fn with_suppression(self, suppression: suppression::Settings) -> Self {
+        Self { suppression, ..self }
     }
 
     /// The outbound queue.

@@ -61,7 +61,8 @@ pub struct Letter {
 impl Delivery {
     /// Sends a message; acknowledged when it returns. The entries as they were enqueued.
     ///
-    /// Round trips: a look-up for each recipient, those of `Queue::enqueue`, and a delivery for
+    /// Round trips: a look-up for each recipient, one in the suppression list, those of
+    /// `Queue::enqueue`, and a delivery for
     /// each that is ours.
     ///
     /// # Errors
@@ -75,8 +76,12 @@ impl Delivery {
                 recipient: address.to_string(),
                 via: via.clone(),
                 is_local,
+                is_suppressed: false,
                 dsn: dsn.clone(),
             });
+        }
+        if letter.reason != Reason::Bounce {
+            self.mark_suppressed(&mut destinations, letter.user).await?;
         }
         let outgoing = Outgoing {
             queue_id: letter.queue_id,
@@ -91,11 +96,36 @@ impl Delivery {
             destinations,
         };
         let entries = self.queue.enqueue(&outgoing).await?;
-        for entry in entries.iter().filter(|entry| entry.locked_until_ms > now) {
+        let (local, suppressed): (Vec<&Entry>, Vec<&Entry>) = entries
+            .iter()
+            .filter(|entry| entry.locked_until_ms > now)
+            .partition(|entry| entry.is_local);
+        for entry in local {
             // forwarding chains are a recursion
             Box::pin(self.deliver_entry(entry, Some(&outgoing.prepared))).await;
         }
+        if !suppressed.is_empty() {
+            let suppressed = suppressed.into_iter().cloned().collect();
+            Box::pin(self.bounce_suppressed(suppressed)).await;
+        }
         Ok(entries)
+    }
+
+    /// Marks those whose addresses are on the suppression list: they come back at once. Other
+    /// servers and programs that get a message decide for themselves.
+    async fn mark_suppressed(
+        &self,
+        destinations: &mut [Destination],
+        user: Option<UserId>,
+    ) -> Result<()> {
+        let is_remote = |to: &&mut Destination| !to.is_local && to.via.is_none();
+        let remote: Vec<&mut Destination> = destinations.iter_mut().filter(is_remote).collect();
+        let addresses: Vec<String> = remote.iter().map(|to| to.recipient.to_lowercase()).collect();
+        let found = self.find_suppressed(&addresses, user).await?;
+        for (to, address) in remote.into_iter().zip(addresses) {
+            to.is_suppressed = found.iter().any(|row| row.address == address);
+        }
+        Ok(())
     }
 
     async fn is_ours(&self, address: &EmailAddress) -> Result<bool> {

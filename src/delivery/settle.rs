@@ -117,6 +117,7 @@ impl Delivery {
         }
         for it in &settled {
             self.tell_settled(it);
+            self.note_failure(&it.tried).await;
             let Some(due) = it.due else { continue };
             let attempt = Attempt {
                 at_ms: self.clock.now_ms(),

@@ -120,6 +120,7 @@ impl Delivery {
         let destinations = addressees.iter().map(|addressee| Destination {
             recipient: addressee.path().address.to_string(),
             via: None,
+            is_suppressed: false,
             is_local: true,
             dsn: addressee.path().dsn.clone(),
         });

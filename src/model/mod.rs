@@ -23,6 +23,7 @@ pub mod rights;
 pub mod search;
 pub mod setting;
 pub mod structure;
+pub mod suppression;
 pub mod target;
 pub mod trace;
 pub mod transaction;

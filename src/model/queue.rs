@@ -201,6 +201,8 @@ pub enum Steer {
     Reroute(Option<ForwardTarget>),
     /// Given up without a word.
     Delete,
+    /// Given up, and the sender told.
+    Bounce,
 }
 
 impl Steer {
@@ -212,6 +214,7 @@ impl Steer {
             Self::Retry => "retry",
             Self::Reroute(_) => "reroute",
             Self::Delete => "delete",
+            Self::Bounce => "bounce",
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct Destination {
     pub via: Option<ForwardTarget>,
     /// The recipient is one of ours; if the message is due, its entry is leased to the caller.
     pub is_local: bool,
+    /// Nothing is to be sent to him: his entry is leased to the caller, who bounces it.
+    pub is_suppressed: bool,
     /// What the sender wants to be told.
     pub dsn: RecipientDsn,
 }
@@ -56,11 +58,11 @@ impl Outgoing {
     fn entries(&self, now: TimeMs) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(self.destinations.len());
         for (destination, seq) in self.destinations.iter().zip(1..) {
-            let Destination { recipient, via, is_local, dsn } = destination;
+            let Destination { recipient, via, is_local, is_suppressed, dsn } = destination;
             let own = || ForwardTarget { kind: TargetKind::Mail, value: recipient.clone() };
             let target = via.clone().unwrap_or_else(own);
             // whoever enqueues delivers to our own users at once: born with a lease
-            let is_leased = *is_local && self.due_ms <= now;
+            let is_leased = *is_suppressed || (*is_local && self.due_ms <= now);
             let lease_end = now.saturating_add(LEASE_MS);
             entries.push(Entry {
                 id: new_id(),

@@ -1,6 +1,6 @@
 //! What operators do to entries: pause, resume, retry, reroute, delete; in steps of one page.
 //!
-//! An entry that a worker has at that moment is left to it.
+//! An entry that a worker has at that moment is left to it. Bouncing is `delivery::steer`'s.
 
 use super::Queue;
 use super::claim::LEASE_MS;
@@ -30,6 +30,8 @@ impl Queue {
             Steer::Pause => queue_query::pause(&self.storage, &ids, now).await?,
             Steer::Resume => queue_query::resume(&self.storage, &ids, now).await?,
             Steer::Retry => queue_query::retry(&self.storage, &ids, now).await?,
+            // `delivery`'s: the sender is told
+            Steer::Bounce => 0,
             Steer::Reroute(_) | Steer::Delete => {
                 let each: Vec<_> =
                     entries.iter().map(|entry| Box::pin(self.steer_one(entry, how))).collect();
@@ -60,7 +62,7 @@ impl Queue {
                 Some(taken) => self.finish(&taken).await?,
                 None => false,
             },
-            Steer::Pause | Steer::Resume | Steer::Retry => false,
+            Steer::Pause | Steer::Resume | Steer::Retry | Steer::Bounce => false,
         };
         if done {
             self.tell_steered(entry, how);
@@ -80,7 +82,7 @@ impl Queue {
     fn tell_steered(&self, entry: &Entry, how: &Steer) {
         let event = match how {
             Steer::Delete => Event::of_entry(entry, Happening::Cancelled),
-            Steer::Pause | Steer::Resume | Steer::Retry | Steer::Reroute(_) => {
+            Steer::Pause | Steer::Resume | Steer::Retry | Steer::Bounce | Steer::Reroute(_) => {
                 Event::of_entry(entry, Happening::Steered)
             }
         };

@@ -37,6 +37,7 @@ impl Fixture {
             recipient: (*recipient).to_owned(),
             via: None,
             is_local: false,
+            is_suppressed: false,
             dsn: RecipientDsn::default(),
         };
         Outgoing {

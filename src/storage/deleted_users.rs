@@ -158,7 +158,7 @@ pub async fn start_purge(storage: &Storage, user: UserId, now_ms: i64) -> Result
 }
 
 /// Collections whose documents with a `user` belong to that user alone, beside his mail.
-const OWNED: [&str; 7] = [
+const OWNED: [&str; 8] = [
     "tokens",
     "app_passwords",
     "pending_logins",
@@ -166,6 +166,7 @@ const OWNED: [&str; 7] = [
     "address_register",
     "filters",
     "autoreplies",
+    "suppressions",
 ];
 
 /// Removes what a user has beside his mail.

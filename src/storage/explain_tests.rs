@@ -6,7 +6,7 @@ use super::field::{get_int, new_id, oid};
 use super::messages::{Chunks, in_mailbox};
 use super::page::{Scan, filter};
 use super::testing::storage;
-use super::{deliveries, queue_query};
+use super::{deliveries, queue_query, suppressions};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::queue::{Query, State};
 use crate::model::trace::{Happening, Search, SearchKey};
@@ -195,6 +195,7 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
         ("queue", queue_query::filter(&of_domain, 1), doc! { "_id": 1 }),
         ("queue", queue_query::filter(&of_sender, 1), doc! { "_id": 1 }),
         ("queue", queue_query::filter(&of_user, 1), doc! { "_id": 1 }),
+        ("suppressions", suppressions::any_of(&["a@b".into()], Some(new_id())), doc! {}),
         ("deliveries", deliveries::filter(&by_key), doc! { "_id": -1 }),
         ("deliveries", deliveries::filter(&by_keys), doc! { "_id": -1 }),
         ("deliveries", deliveries::filter(&of_trace), doc! { "_id": 1 }),
@@ -205,9 +206,6 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
             doc! { "hook": user, "due": due },
             doc! { "hook": 1, "due": 1, "_id": 1 },
         ),
-        ("greylist", doc! { "_id": "a", "expires": { "$gt": DateTime::from_millis(1) } }, doc! {}),
-        ("dmarc_results", doc! { "day": { "$lt": 9_i64 } }, doc! { "day": 1, "domain": 1 }),
-        ("dmarc_results", doc! { "day": 9_i64, "domain": "a" }, doc! {}),
         ("certificates", doc! { "servername": "a" }, doc! {}),
         ("certificates", doc! { "altNames": { "$in": ["a"] } }, doc! {}),
         ("dkim_keys", doc! { "domain": "a" }, doc! {}),

@@ -167,6 +167,15 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "queue", keys: &[("domain", 1), ("_id", 1)], ..PLAIN },
     Index { collection: "queue", keys: &[("sender", 1), ("_id", 1)], ..PLAIN },
     Index { collection: "queue", keys: &[("recipient", 1), ("_id", 1)], ..PLAIN },
+    // addresses nothing is sent to
+    Index {
+        collection: "suppressions",
+        keys: &[("address", 1), ("user", 1)],
+        unique: true,
+        ..PLAIN
+    },
+    Index { collection: "suppressions", keys: &[("user", 1), ("_id", 1)], ..PLAIN },
+    Index { collection: "suppressions", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     // the story of a message, events by any of their names
     Index { collection: "deliveries", keys: &[("trace", 1), ("_id", 1)], ..PLAIN },
     Index { collection: "deliveries", keys: &[("keys", 1), ("_id", -1)], ..PLAIN },

@@ -66,6 +66,7 @@ pub mod secrets;
 pub mod settings;
 pub mod shares;
 pub mod subscriptions;
+pub mod suppressions;
 pub mod target;
 pub mod threads;
 pub mod tokens;

@@ -17,6 +17,9 @@ pub const ROWS: &[Row] = &[
     row("steerQueueEntry", r#"{"action":"pause"}"#),
     row("deleteQueue", r#"{"all":true}"#),
     row("deleteQueueEntry", "{}"),
+    row("listSuppressions", "{}"),
+    row("createSuppression", r#"{"address":"a@b.example"}"#),
+    row("deleteSuppression", "{}"),
 ];
 
 async fn ok(answer: (u16, Value)) -> Value {
