@@ -81,7 +81,7 @@ begun.stls(context=trust)
 direct = poplib.POP3_SSL("localhost", int(sys.argv[3]), context=trust, timeout=60)
 for pop3 in (begun, direct):
     names = pop3.capa()
-    assert "STLS" not in names and "USER" in names and names["SASL"] == ["PLAIN", "LOGIN"], names
+    assert "STLS" not in names and "USER" in names and {"PLAIN", "LOGIN"} <= set(names["SASL"]), names
     pop3.user("anna")
     pop3.pass_(sys.argv[4])
     assert pop3.stat()[0] == 1
