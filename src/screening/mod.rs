@@ -7,12 +7,12 @@
 //! nothing here loses mail: what cannot be found out in time counts as unknown.
 //!
 //! - [`settings`]: what is checked. [`verdict`]: what comes of it.
-//! - [`crowd`]: connections of one address and network on this node.
-//! - [`rates`]: what an address may do in an hour, shared by all nodes.
-//! - [`origin`]: PTR, HELO and the sender's domain. [`lists`]: DNS lists. [`greylist`]: greylisting.
-//! - [`filters`]: Rspamd ([`rspamd`]), ClamAV ([`clamav`]) and milters ([`milter`], [`milters`]).
+//! - `crowd`: connections of one address and network on this node.
+//! - `rates`: what an address may do in an hour, shared by all nodes.
+//! - `origin`: PTR, HELO and the sender's domain. `lists`: DNS lists. `greylist`: greylisting.
+//! - `filters`: Rspamd (`rspamd`), ClamAV (`clamav`) and milters (`milter`, `milters`).
 //! - [`report`]: DMARC's aggregate reports.
-//! - [`authenticate`]: SPF, DKIM, DMARC, ARC → Authentication-Results. [`header`]: what strangers
+//! - `authenticate`: SPF, DKIM, DMARC, ARC → Authentication-Results. `header`: what strangers
 //!   must not say in our name.
 
 mod authenticate;

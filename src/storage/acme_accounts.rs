@@ -1,7 +1,7 @@
 //! The store's accounts at certificate authorities.
 //!
 //! Collection `settings`, document `{_id: "acme:<directory url>", credentials: text}`: the text is
-//! sealed ([`super::vault`]).
+//! sealed (`super::vault`).
 
 use super::Storage;
 use crate::model::error::Result;

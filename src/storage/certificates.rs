@@ -12,7 +12,7 @@
 //! | `acme`, `acmeDue`, `acmeError` | bool, date, text | by ACME; when next; why not the last time |
 //! | `created` | date | |
 //!
-//! `privateKey` is sealed ([`super::vault`]). One that is still to be obtained has no `cert`.
+//! `privateKey` is sealed (`super::vault`). One that is still to be obtained has no `cert`.
 //! Indexes: `{servername}` unique, `{altNames, expires}`, `{acmeDue}`. Read at each TLS handshake that names a
 //! server.
 

@@ -6,7 +6,7 @@
 //! | `domain` | text | lowercase Unicode |
 //! | `selector`, `description` | text | |
 //! | `fingerprint` | text | SHA-256 of the public key |
-//! | `privateKey`, `publicKey` | text | PEM; the first sealed ([`super::vault`]) |
+//! | `privateKey`, `publicKey` | text | PEM; the first sealed (`super::vault`) |
 //! | `dnsValue` | text | what the DNS record has to say |
 //! | `created` | date | |
 //!

@@ -6,7 +6,7 @@
 //! | `day` | int64 | days since 1970, UTC |
 //! | `domain` | text | of From |
 //! | `policy`, `row` | text | the published policy and the result, as `screening::report` writes them |
-//! | `to` | [text] | who wants the report |
+//! | `to` | list of text | who wants the report |
 //! | `n` | int64 | messages |
 //! | `expires` | date | TTL: a report that could not be sent for so long is not sent |
 //!

@@ -22,7 +22,7 @@
 //! | `filterless` | true | he has never had a filter; absent: he may have some |
 //! | `auditedUntil` | date | end of the last audit of his mail |
 //! | `enabled2fa` | list of text | `totp`, `webauthn`, `custom` |
-//! | `seed`, `pendingSeed`, `pendingSeedChanged` | text, text, date | one-time codes, sealed ([`super::vault`]) |
+//! | `seed`, `pendingSeed`, `pendingSeedChanged` | text, text, date | one-time codes, sealed (`super::vault`) |
 //! | `webauthn` | `{credentials}` | passkeys ([`super::webauthn`]) |
 //! | `require2faEnabled` | bool | shown to clients, which insist on a second factor |
 //! | `pubKey`, `smimeCerts`, `smimeCipher`, `smimeKeyTransport` | text | keys for encryption |

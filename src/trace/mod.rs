@@ -1,7 +1,7 @@
 //! The stories of messages: every event of every message's way, recorded without waiting.
 //!
 //! Whoever has something to tell calls [`Trace::record`], which puts the event into a bounded
-//! channel and returns; one task of the node writes what has come, in batches ([`writer`]). A full
+//! channel and returns; one task of the node writes what has come, in batches (`writer`). A full
 //! channel loses events and counts them: mail is never delayed, let alone refused, because its story
 //! cannot be written. What is in the channel when a node dies is not told.
 
