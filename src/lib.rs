@@ -10,7 +10,7 @@
 //!      mailstore   auth   cluster   trace             meaning of mail / who are you / tell the
 //! others / what happened
 //!                  storage                            MongoDB, one file per collection
-//!     codec    net    spool    tasks                  bytes, sockets, big bodies, supervision
+//!     codec   net   encryption   spool   tasks        bytes, sockets, keys, big bodies, supervision
 //!           model   clock   telemetry                 the nouns, time, sight
 //! ```
 //!
@@ -49,7 +49,7 @@
 //! 8. Everything has a limit (`model::limits`, each `settings.rs`) and refuses in the protocol's
 //!    words.
 //!
-//! # Three journeys
+//! # Four journeys
 //!
 //! **A message arrives by LMTP and an IDLE client sees it.** `net::listener` accepts; `smtp` parses
 //! with
@@ -60,6 +60,11 @@
 //! the reply is written. On every node `cluster::notifier` wakes the subscribed sessions; `imap`
 //! refreshes the
 //! shared `mailstore::view` and writes `EXISTS`.
+//!
+//! **A message leaves.** `smtp` (as submission) or `api` hand it to `delivery::submit`, which knows
+//! what its sender may; `queue` has an entry for each recipient before anybody is told OK. `mta`
+//! claims entries of one next hop under a lease, finds the hop, signs and sends; `delivery::settle`
+//! is told of every result and reschedules, reports or ends it.
 //!
 //! **`UID FETCH 5:* (FLAGS ENVELOPE BODY.PEEK[1])`.** `codec::imap` frames, then parses; `imap`
 //! turns the set into UIDs
