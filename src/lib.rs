@@ -9,8 +9,8 @@
 //!            directory     queue                      who exists / what must leave
 //!      mailstore   auth   cluster   trace             meaning of mail / who are you / tell the
 //! others / what happened
-//!                  storage                            MongoDB, one file per collection
-//!     codec   net   encryption   spool   tasks        bytes, sockets, keys, big bodies, supervision
+//!                  storage   encryption               MongoDB, one file per collection / users' keys
+//!     codec    net    spool    tasks                  bytes, sockets, big bodies, supervision
 //!           model   clock   telemetry                 the nouns, time, sight
 //! ```
 //!
