@@ -69,7 +69,7 @@ async fn quota_is_the_owners() {
     assert_eq!(status, 200, "{answer}");
     let mut imap = store.imap("anna").await;
     let told = imap.ok("GETQUOTA \"\"").await;
-    assert!(told.find("(STORAGE 0 4 MESSAGE 0 3 MAILBOX 5 10000)").is_some(), "{:?}", told.lines());
+    assert!(told.find("(STORAGE 0 4 MESSAGE 0 3 MAILBOX 5 1500)").is_some(), "{:?}", told.lines());
     imap.ok("SETACL INBOX berta lri").await;
     let mut berta = store.imap("berta").await;
     let shared = "\"Other Users/anna/INBOX\"";
