@@ -22,6 +22,12 @@ class Api:
         request = urllib.request.Request(self.base + path, headers={"X-Access-Token": self.token})
         return json.loads(urllib.request.urlopen(request).read())
 
+    def set(self, key, value):
+        request = urllib.request.Request(
+            f"{self.base}/settings/{key}", json.dumps({"value": value}).encode(), method="POST",
+            headers={"X-Access-Token": self.token, "Content-Type": "application/json"})
+        return json.loads(urllib.request.urlopen(request).read())
+
     def mailbox(self, name):
         mailboxes = self.get(f"/users/{self.user}/mailboxes")["results"]
         return next(mailbox["id"] for mailbox in mailboxes if mailbox["path"] == name)
@@ -63,6 +69,7 @@ def messages(server, api):
 
 def mailboxes(server, api):
     imap = Imap(server.imap)
+    api.set("const:max:mailboxes", MAILBOXES[-1] + 10)
     have = 0
     for count in MAILBOXES:
         start = time.perf_counter()
