@@ -38,6 +38,7 @@ mod pop3;
 mod pop3_judges;
 mod queue;
 mod readme;
+mod relay_checks;
 mod resync;
 mod rules;
 mod sasl;
