@@ -69,7 +69,7 @@ def messages(server, api):
 
 def mailboxes(server, api):
     imap = Imap(server.imap)
-    api.set("const:max:mailboxes", MAILBOXES[-1] + 10)
+    api.set("const:max:mailboxes", MAILBOXES[-1] + 100)
     have = 0
     for count in MAILBOXES:
         start = time.perf_counter()
