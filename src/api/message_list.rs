@@ -125,8 +125,7 @@ pub async fn list(State(ctx): State<Context>, mut call: Call) -> Answer {
         (found.rows, found.total, keys, found.has_more)
     } else {
         let query = page_query(&position, ascending, unseen, page.limit)?;
-        let (rows, has_more) =
-            ctx.mailstore.page(user, mailbox.id, &query, extras.fields()).await?;
+        let (rows, has_more) = ctx.mailstore.page(&mailbox, &query, extras.fields()).await?;
         let keys = rows.first().zip(rows.last()).map(|(first, last)| (key(first), key(last)));
         (rows, total(&mailbox, unseen), keys, has_more)
     };

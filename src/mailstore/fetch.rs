@@ -2,6 +2,7 @@
 use super::Mailstore;
 use crate::model::error::{Error, Result};
 use crate::model::id::{MailboxId, UserId};
+use crate::model::mailbox::Mailbox;
 use crate::model::message::Message;
 use crate::model::structure::ByteRange;
 use crate::model::uid::{Uid, UidSet};
@@ -113,8 +114,7 @@ impl Mailstore {
     /// `Unavailable`, `Internal`.
     pub async fn page(
         &self,
-        user: UserId,
-        mailbox: MailboxId,
+        mailbox: &Mailbox,
         query: &PageQuery,
         fields: Fields,
     ) -> Result<(Vec<Message>, bool)> {
@@ -125,8 +125,10 @@ impl Mailstore {
             beyond: query.after.or(query.before),
             unseen: query.unseen,
             limit: query.limit,
+            uid_next: mailbox.uid_next,
         };
-        let (mut rows, more) = page::page(self.storage(), user, mailbox, &scan, fields).await?;
+        let (mut rows, more) =
+            page::page(self.storage(), mailbox.user, mailbox.id, &scan, fields).await?;
         if backwards {
             rows.reverse();
         }

@@ -289,6 +289,7 @@ async fn histories_equal_a_naive_model() {
 
 /// Streams and pages show what the model has.
 async fn read_back(node: &Mailstore, user: UserId, mailbox: MailboxId, model: &Model) {
+    let held = node.find_mailbox(user, mailbox).await.unwrap().unwrap();
     let all = UidSet::from_range(1, Uid::MAX);
     let mut stream = node.fetch(user, mailbox, &all, Fields::default()).await.unwrap();
     let mut rows = Vec::new();
@@ -311,8 +312,7 @@ async fn read_back(node: &Mailstore, user: UserId, mailbox: MailboxId, model: &M
             let (mut after, mut shown) = (None, Vec::new());
             loop {
                 let query = PageQuery { ascending, after, before: None, unseen, limit: 7 };
-                let (page, more) =
-                    node.page(user, mailbox, &query, Fields::default()).await.unwrap();
+                let (page, more) = node.page(&held, &query, Fields::default()).await.unwrap();
                 shown.extend(page.iter().map(|each| (each.row.internal_date, each.row.uid)));
                 after = shown.last().copied();
                 if !more {
@@ -323,8 +323,7 @@ async fn read_back(node: &Mailstore, user: UserId, mailbox: MailboxId, model: &M
             if let Some(at) = expected.get(9).copied() {
                 let query =
                     PageQuery { ascending, after: None, before: Some(at), unseen, limit: 4 };
-                let (page, more) =
-                    node.page(user, mailbox, &query, Fields::default()).await.unwrap();
+                let (page, more) = node.page(&held, &query, Fields::default()).await.unwrap();
                 let page: Vec<_> =
                     page.iter().map(|each| (each.row.internal_date, each.row.uid)).collect();
                 assert_eq!((page.as_slice(), more), (&expected[5..9], true));

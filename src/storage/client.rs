@@ -32,6 +32,8 @@ struct Inner {
     database: Database,
     cache: Cache,
     settings: Remembered,
+    /// [`Storage::limits_late`].
+    limits_late: bool,
 }
 
 impl Storage {
@@ -59,8 +61,11 @@ impl Storage {
         let client = Client::with_options(options).map_err(bad)?;
         let database = client.database(database);
         let cache = Cache::new(CACHE_OCTETS);
+        let build = database.run_command(bson::doc! { "buildInfo": 1 }).await?;
+        let limits_late = build.contains_key("secantusVersion");
+        let settings = Remembered::default();
         let storage = Self {
-            inner: Arc::new(Inner { client, database, cache, settings: Remembered::default() }),
+            inner: Arc::new(Inner { client, database, cache, settings, limits_late }),
             vault: Vault::default(),
         };
         super::indexes::create(&storage).await?;
@@ -76,6 +81,12 @@ impl Storage {
 
     pub(super) const fn vault(&self) -> &Vault {
         &self.vault
+    }
+
+    /// Whether the database is the stand-in that reads all a query matches before it applies the
+    /// query's `limit` (`page::edge`).
+    pub(super) fn limits_late(&self) -> bool {
+        self.inner.limits_late
     }
 
     /// Whether a primary answers: one round trip.

@@ -83,11 +83,12 @@ async fn hot_queries_scan_what_they_return() {
     filter_changed.insert("mod_seq", doc! { "$gt": 1950i64 });
     let (keys, docs) = find(&storage, filter_changed, doc! { "mod_seq": 1 }, 0).await;
     assert!(keys <= 51 && docs == 50, "{keys} keys, {docs} documents");
+    let uid_next = u32::MAX;
     for (ascending, unseen) in [(false, None), (true, None), (false, Some(true))] {
-        let scan = Scan { ascending, beyond: Some((500_000, 1001)), unseen, limit: 20 };
+        let scan = Scan { ascending, beyond: Some((500_000, 1001)), unseen, limit: 20, uid_next };
         let order = if ascending { 1 } else { -1 };
         let sort = doc! { "idate": order, "uid": order };
-        let (keys, docs) = find(&storage, filter(user, mailbox, &scan), sort, 21).await;
+        let (keys, docs) = find(&storage, filter(user, mailbox, &scan, None), sort, 21).await;
         assert!(keys <= 24 && docs <= 24, "{ascending} {unseen:?}: {keys} keys, {docs} documents");
     }
     let mut range = in_mailbox(user, mailbox);
