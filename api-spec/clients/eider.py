@@ -683,7 +683,7 @@ DeletedView = TypedDict("DeletedView", {"deleted": "int", "errors": "int", "succ
 
 DkimList = Any
 
-DkimRequest = TypedDict("DkimRequest", {"description": "Any", "domain": "str", "privateKey": "Any", "selector": "str"}, total=False)
+DkimRequest = TypedDict("DkimRequest", {"description": "Any", "domain": "str", "keep": "Any", "privateKey": "Any", "selector": "str"}, total=False)
 
 DkimRow = TypedDict("DkimRow", {"created": "Any", "description": "Any", "domain": "str", "fingerprint": "str", "id": "str", "selector": "str"}, total=False)
 

@@ -853,7 +853,7 @@ export type DeletedView = { "deleted": number; "errors": number; "success": bool
 export type DkimList = (PageView & { "query"?: (string | null); "results": DkimRow[]; "success": boolean });
 
 /** What a key is stored with. */
-export type DkimRequest = { "description"?: (string | null); "domain": string; "privateKey"?: (string | null); "selector": string };
+export type DkimRequest = { "description"?: (string | null); "domain": string; "keep"?: (boolean | null); "privateKey"?: (string | null); "selector": string };
 
 /** A key in a list. */
 export type DkimRow = { "created"?: (string | null); "description"?: (string | null); "domain": string; "fingerprint": string; "id": string; "selector": string };

@@ -7,7 +7,7 @@ use super::page::{PageView, Position};
 use super::params::Unknown;
 use super::problem::{Problem, ProblemView, RefusalView};
 use super::reply::{Answer, Reply, Success, iso_date};
-use crate::directory::dkim::{NewDkimKey, dns_name};
+use crate::directory::dkim::{NewDkimKey, dns_name, place_in_lists};
 use crate::directory::user::Around;
 use crate::model::error::Error;
 use crate::model::id::ObjectId;
@@ -121,7 +121,7 @@ pub fn around(position: &Position) -> Around<&str> {
 
 /// List DKIM keys
 ///
-/// In order of their domains.
+/// In order of their domains and selectors.
 #[utoipa::path(
     get, path = "/dkim", tag = "DKIM", operation_id = "listDkimKeys",
     params(
@@ -146,7 +146,7 @@ pub async fn list(State(ctx): State<Context>, call: Call) -> Answer {
     let (position, number) = page.position()?;
     let query_text = query.as_deref();
     let found = ctx.directory.list_dkim_keys(query_text, around(&position), page.limit).await?;
-    let key = |key: Option<&DkimKey>| Some(key?.domain.clone());
+    let key = |key: Option<&DkimKey>| key.map(place_in_lists);
     let keys = key(found.rows.first()).zip(key(found.rows.last()));
     Ok(Reply::json(&DkimList {
         success: true,
@@ -157,6 +157,8 @@ pub async fn list(State(ctx): State<Context>, call: Call) -> Answer {
 }
 
 /// Find a key's id by its domain
+///
+/// Of several keys, the oldest.
 #[utoipa::path(
     get, path = "/dkim/resolve/{domain}", tag = "DKIM", operation_id = "resolveDkimKey",
     params(("domain" = String, Path, description = "Domain")),
@@ -173,8 +175,8 @@ pub async fn resolve(State(ctx): State<Context>, call: Call) -> Answer {
     p.session();
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize_any(Resource::Dkim, Grant::Read)?;
-    let key = ctx.directory.find_dkim_key(&domain).await?;
-    let key = key.ok_or(Error::NotFound { what: "dkim" })?;
+    let keys = ctx.directory.find_dkim_keys(&domain).await?;
+    let key = keys.first().ok_or(Error::NotFound { what: "dkim" })?;
     Ok(Reply::json(&ResolvedView { success: true, id: key.id.to_string() }))
 }
 
@@ -190,11 +192,15 @@ pub struct DkimRequest {
     /// PEM, or base64 of the 32 octets of an Ed25519 key; absent: a new RSA key of 2048 bits.
     pub private_key: Option<String>,
     pub description: Option<String>,
+    /// The domain's keys with other selectors stay, and all of them sign; else it has this one only.
+    /// Not in WildDuck.
+    pub keep: Option<bool>,
 }
 
 /// Store a DKIM key
 ///
-/// In place of the key the domain had.
+/// In place of the keys the domain had, or beside them: an Ed25519 key beside an RSA key, or a new
+/// key whose record spreads while the old one still signs.
 #[utoipa::path(
     post, path = "/dkim", tag = "DKIM", operation_id = "updateDkimKey",
     request_body = DkimRequest,
@@ -213,6 +219,7 @@ pub async fn update(State(ctx): State<Context>, call: Call) -> Answer {
         selector: p.text("selector", 255).required(),
         private_key: p.text("privateKey", 16 * 1024).optional(),
         description: p.text("description", 255).optional(),
+        keeps_others: p.boolean("keep").or(false),
     };
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize_any(Resource::Dkim, Grant::Create)?;

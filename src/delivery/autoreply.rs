@@ -111,6 +111,7 @@ impl Delivery {
             queue_id,
             trace: arrival.transaction.trace,
             user: answerer.user,
+            forwarder: None,
             reason: Reason::Autoreply,
             // RFC 3834 §3.3: the null path, so that nothing answers it
             sender: None,

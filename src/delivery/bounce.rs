@@ -37,6 +37,7 @@ impl Delivery {
         // RFC 3461 §4.3: only reports of failures may have it whole
         let is_whole = action == Action::Failed
             && entry.options.ret == Some(Return::Full)
+            && !entry.options.requires_tls
             && entry.content_octets <= RETURNED_OCTETS_MAX;
         let original = self.original(entry, is_whole).await?;
         let recipients: Vec<ReportedRecipient> = about.iter().map(|it| reported(it)).collect();
@@ -64,11 +65,17 @@ impl Delivery {
             queue_id,
             trace: entry.trace,
             user: None,
+            forwarder: None,
             reason: Reason::Bounce,
             sender: None,
             prepared: self.mailstore.prepare(message.into()).await?,
             lines: Vec::new(),
-            options: MessageOptions { is_utf8: !sender.local().is_ascii(), ..Default::default() },
+            options: MessageOptions {
+                is_utf8: !sender.local().is_ascii(),
+                // RFC 8689 §5: what must not be read on the way is not on the way back, either
+                requires_tls: entry.options.requires_tls,
+                ..Default::default()
+            },
             due_ms: now,
             recipients: vec![Addressed::new(sender, None)],
         };

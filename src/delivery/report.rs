@@ -19,6 +19,7 @@ impl Delivery {
             queue_id: new_id(),
             trace: self.new_trace(),
             user: None,
+            forwarder: None,
             reason: Reason::Bounce,
             sender: None,
             prepared: self.mailstore.prepare(content).await?,

@@ -42,6 +42,8 @@ pub struct Letter {
     pub trace: TraceId,
     /// On whose behalf.
     pub user: Option<UserId>,
+    /// The address of ours that forwards it.
+    pub forwarder: Option<String>,
     /// Why.
     pub reason: Reason,
     /// Reverse-path; `None` is the null path.
@@ -87,6 +89,7 @@ impl Delivery {
             queue_id: letter.queue_id,
             trace: letter.trace,
             user: letter.user,
+            forwarder: letter.forwarder,
             reason: letter.reason,
             sender: letter.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
             prepared: letter.prepared,

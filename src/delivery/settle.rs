@@ -193,6 +193,7 @@ mod tests {
             trace: id,
             seq: 1,
             user: None,
+            forwarder: None,
             reason: Reason::Submit,
             sender: "me@a.example".to_owned(),
             recipient: "u@b.example".to_owned(),

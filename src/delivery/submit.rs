@@ -141,6 +141,7 @@ impl Delivery {
             queue_id,
             trace: queue_id,
             user: Some(user.id),
+            forwarder: None,
             reason: Reason::Submit,
             sender: submission.sender.clone(),
             prepared,

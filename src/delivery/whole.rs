@@ -128,6 +128,7 @@ impl Delivery {
             queue_id: new_id(),
             trace: transaction.trace,
             user: None,
+            forwarder: None,
             reason: Reason::Arrival,
             sender: transaction.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default(),
             prepared: prepared.clone(),

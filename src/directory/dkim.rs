@@ -21,6 +21,8 @@ use rsa::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, EncodePublicKey a
 use rsa::traits::PublicKeyParts as _;
 use rsa::{RsaPrivateKey, RsaPublicKey};
 
+/// Keys of one domain: two kinds, and as many to come.
+const KEYS_MAX: usize = 4;
 /// Bits of a new RSA key.
 const RSA_BITS: usize = 2048;
 /// Bits of the smallest and largest key that is imported (RFC 8301 §3.2).
@@ -44,6 +46,8 @@ pub struct NewDkimKey {
     pub description: Option<String>,
     /// PEM, or base64 of the 32 octets of an Ed25519 key; `None`: a new RSA key.
     pub private_key: Option<String>,
+    /// The domain's other keys stay, and sign too.
+    pub keeps_others: bool,
 }
 
 impl std::fmt::Debug for NewDkimKey {
@@ -61,13 +65,23 @@ struct Halves {
 }
 
 impl Directory {
-    /// Stores a domain's key in place of the one it had. Reading or making it is work for the
-    /// blocking pool.
+    /// Stores a domain's key in place of those it had, or beside them. Reading or making it is work
+    /// for the blocking pool.
     ///
     /// # Errors
-    /// `Invalid`, `Internal` when no key could be made, `Unavailable`.
+    /// `Invalid`, `LimitReached`, `Internal` when no key could be made, `Unavailable`.
     pub async fn put_dkim_key(&self, new: NewDkimKey) -> Result<DkimKey> {
         let (domain, selector) = (domain_form(&new.domain)?, selector_form(&new.selector)?);
+        let others = dkim_keys::list_of_domain(&self.storage, &domain).await?;
+        let same = others.iter().find(|key| key.selector == selector);
+        let in_place_of = match new.keeps_others {
+            true => same,
+            false => same.or(others.first()),
+        };
+        let in_place_of = in_place_of.map(|key| key.id);
+        if in_place_of.is_none() && others.len() >= KEYS_MAX {
+            return Err(Error::LimitReached { limit: format!("{KEYS_MAX} keys of a domain") });
+        }
         let given = new.private_key;
         let halves = tokio::task::spawn_blocking(move || halves(given.as_deref())).await;
         let halves = halves.map_err(|error| Error::internal("making a key", error))??;
@@ -82,8 +96,14 @@ impl Directory {
             dns_value: halves.dns_value,
             created_ms: self.clock.now_ms(),
         };
-        let was_there = dkim_keys::put(&self.storage, &key).await?;
-        let stored = dkim_keys::find_by_domain(&self.storage, &key.domain).await?;
+        let was_there = dkim_keys::put(&self.storage, &key, in_place_of).await?;
+        if !new.keeps_others {
+            for other in others.iter().filter(|other| Some(other.id) != in_place_of) {
+                dkim_keys::delete(&self.storage, other.id).await?;
+            }
+        }
+        let stored = self.find_dkim_keys(&key.domain).await?;
+        let stored = stored.into_iter().find(|stored| stored.selector == key.selector);
         let stored = stored.ok_or(Error::Conflict { reason: "the key was removed meanwhile" })?;
         self.emit(event(if was_there { "dkim.updated" } else { "dkim.created" }, &stored)).await;
         Ok(stored)
@@ -97,13 +117,13 @@ impl Directory {
         dkim_keys::find(&self.storage, key).await?.ok_or(Error::NotFound { what: "dkim" })
     }
 
-    /// The key of a domain.
+    /// The keys of a domain, oldest first: all of them sign.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn find_dkim_key(&self, domain: &str) -> Result<Option<DkimKey>> {
-        let Ok(domain) = domain_form(domain) else { return Ok(None) };
-        dkim_keys::find_by_domain(&self.storage, &domain).await
+    pub async fn find_dkim_keys(&self, domain: &str) -> Result<Vec<DkimKey>> {
+        let Ok(domain) = domain_form(domain) else { return Ok(Vec::new()) };
+        dkim_keys::list_of_domain(&self.storage, &domain).await
     }
 
     /// Removes a key.
@@ -119,7 +139,7 @@ impl Directory {
         Ok(())
     }
 
-    /// One page of keys in order of domains.
+    /// One page of keys in order of domains and selectors, around a [`place_in_lists`].
     ///
     /// # Errors
     /// `Unavailable`.
@@ -135,6 +155,11 @@ impl Directory {
         let total = dkim_keys::count(&self.storage, query).await?;
         Ok(super::page(rows, total, limit, before.is_some()))
     }
+}
+
+/// Where a key stands in a listing.
+pub fn place_in_lists(key: &DkimKey) -> String {
+    dkim_keys::position(key)
 }
 
 /// The name of a key's DNS record (RFC 6376 §3.6.2.1).

@@ -3,7 +3,7 @@
 use super::Directory;
 use crate::model::error::{Error, Result};
 use crate::model::event::Event;
-use crate::storage::{addresses, domain_aliases, transaction, users};
+use crate::storage::{addresses, dkim_keys, domain_aliases, transaction, users};
 
 /// What was renamed.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -63,7 +63,7 @@ impl Directory {
             }
         }
         renamed.aliases = domain_aliases::rename_domain(&self.storage, old, new).await?;
-        renamed.dkim = domain_aliases::rename_keys(&self.storage, old, new).await?;
+        renamed.dkim = dkim_keys::rename_domain(&self.storage, old, new).await?;
         let event = Event::of_store("address.domain.renamed").with("previous", old);
         self.emit(event.with("current", new)).await;
         Ok(renamed)

@@ -45,4 +45,6 @@ pub struct MessageOptions {
     pub requires_tls: bool,
     /// Addresses or header fields may be UTF-8: only to servers with SMTPUTF8 (RFC 6531 §3.4).
     pub is_utf8: bool,
+    /// It may have lines that SMTP does not know, and must not be changed (RFC 3030 §3).
+    pub is_binary: bool,
 }

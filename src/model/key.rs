@@ -8,7 +8,7 @@ use super::message::TimeMs;
 pub struct DkimKey {
     /// Identifier.
     pub id: ObjectId,
-    /// The domain; one key each.
+    /// The domain.
     pub domain: String,
     /// The selector (RFC 6376 §3.1).
     pub selector: String,
@@ -24,6 +24,13 @@ pub struct DkimKey {
     pub dns_value: String,
     /// When it was stored.
     pub created_ms: TimeMs,
+}
+
+impl DkimKey {
+    /// It is an Ed25519 key (RFC 8463), no RSA one.
+    pub fn is_ed25519(&self) -> bool {
+        self.dns_value.contains("k=ed25519")
+    }
 }
 
 impl std::fmt::Debug for DkimKey {

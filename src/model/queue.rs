@@ -69,6 +69,8 @@ pub struct Entry {
     pub seq: u32,
     /// On whose behalf it is sent; none for forwarding addresses.
     pub user: Option<UserId>,
+    /// The address of ours that forwards it.
+    pub forwarder: Option<String>,
     /// Why.
     pub reason: Reason,
     /// Reverse-path, empty for the null path.

@@ -1,8 +1,8 @@
 //! What leaves: the mail agent carries the queue's entries to their next hops (`architecture.md` §7).
 //!
 //! `worker` claims and settles; `route` says where to, `tls_policy` how, `reach` finds a host that
-//! answers; `connection` and `transmit` speak SMTP, `post` HTTP; `content` and `sign` make what is
-//! sent. At least once: a node that dies between the server's 250 and our write sends twice.
+//! answers; `connection` and `transmit` speak SMTP, `post` HTTP; `content`, `sign` and `seal` make
+//! what is sent. At least once: a node that dies between the server's 250 and our write sends twice.
 
 mod connection;
 mod content;
@@ -12,6 +12,7 @@ mod post;
 mod problem;
 mod reach;
 mod route;
+mod seal;
 pub mod settings;
 mod sign;
 mod tls_policy;
@@ -31,7 +32,6 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// How long a program may take to answer a message that is posted to it.
@@ -61,8 +61,6 @@ struct Context {
     http: reqwest::Client,
     hops: Hops,
     policies: Policies,
-    /// KiB of contents that may still be read.
-    memory: Arc<Semaphore>,
     stopping: CancellationToken,
 }
 
@@ -92,7 +90,6 @@ pub fn start(handles: Handles, settings: Settings, tasks: &Tasks) -> io::Result<
         http: http::client(POST_ANSWER).map_err(io::Error::other)?,
         hops: Hops::new(settings.connections_per_domain_max),
         policies: Policies::default(),
-        memory: Arc::new(Semaphore::new(usize::try_from(content::MEMORY_KIB).unwrap_or(1))),
         stopping: tasks.stopping(),
         settings: Arc::new(settings),
     };

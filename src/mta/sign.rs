@@ -1,15 +1,14 @@
-//! DKIM signatures (RFC 6376, RFC 8463) of what our users and we ourselves write, with the key of
-//! the domain in From. What is only forwarded is not signed: we do not answer for it.
+//! DKIM signatures (RFC 6376, RFC 8463) of what our users and we ourselves write, with all keys of
+//! the domain in From. What is only forwarded is not signed: we do not answer for it (`seal`).
 
 use super::Context;
-use crate::codec::dsn::header_of;
 use crate::codec::mime::structure;
 use crate::model::error::Result;
 use crate::model::key::DkimKey;
-use crate::model::queue::{Entry, Reason};
-use mail_auth::common::crypto::{Ed25519Key, RsaKey, Sha256, SigningKey};
-use mail_auth::common::headers::HeaderWriter;
-use mail_auth::dkim::{Canonicalization, DkimSigner};
+use mail_auth::common::crypto::{self, Ed25519Key, RsaKey};
+use mail_auth::common::headers::HeaderWriter as _;
+use mail_auth::dkim::streaming::DkimSigningStream;
+use mail_auth::dkim::{Canonicalization, DkimSigner, Done};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -42,71 +41,84 @@ const FIELDS: [&str; 21] = [
 /// A key, and the domain it signs for.
 #[derive(Debug)]
 pub struct Key {
-    domain: String,
-    key: DkimKey,
+    /// In ASCII.
+    pub domain: String,
+    /// The key.
+    pub key: DkimKey,
 }
 
-/// The keys an entry's message is signed with: that of the domain in From, else the one of `*`.
+/// A signer that has all it needs.
+pub type Signer = DkimSigner<crypto::DkimKey, Done>;
+
+/// The keys of a domain, else those of `*`.
 ///
 /// # Errors
 /// `Unavailable`.
-pub async fn keys(ctx: &Context, entry: &Entry, content: &[u8]) -> Result<Vec<Key>> {
-    if entry.reason == Reason::Forward {
-        return Ok(Vec::new());
+pub async fn keys_of(ctx: &Context, domain: &str) -> Result<Vec<Key>> {
+    let mut found = ctx.directory.find_dkim_keys(domain).await?;
+    if found.is_empty() {
+        found = ctx.directory.find_dkim_keys("*").await?;
     }
-    let Some(domain) = domain_of_from(content) else { return Ok(Vec::new()) };
-    let found = match ctx.directory.find_dkim_key(&domain).await? {
-        Some(key) => Some(key),
-        None => ctx.directory.find_dkim_key("*").await?,
-    };
-    Ok(found.map(|key| Key { domain, key }).into_iter().collect())
+    Ok(found.into_iter().map(|key| Key { domain: domain.to_owned(), key }).collect())
+}
+
+/// The keys a message with this header is signed with.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn keys(ctx: &Context, header: &[u8]) -> Result<Vec<Key>> {
+    match domain_of_from(header) {
+        Some(domain) => keys_of(ctx, &domain).await,
+        None => Ok(Vec::new()),
+    }
 }
 
 /// The domain of the first address in From, in ASCII.
-fn domain_of_from(content: &[u8]) -> Option<String> {
-    let from = structure::parse(header_of(content)).summary.from.into_iter().next()?;
+fn domain_of_from(header: &[u8]) -> Option<String> {
+    let from = structure::parse(header).summary.from.into_iter().next()?;
     let (_, domain) = from.address.rsplit_once('@')?;
     idna::domain_to_ascii(domain).ok().filter(|domain| !domain.is_empty())
 }
 
-/// DKIM-Signature fields to be put in front of the message; CPU-bound. A key that cannot be used is
-/// an operator's mistake: it is told, and the mail goes without.
-pub fn signatures(keys: &[Key], message: &[u8]) -> String {
+/// Those who sign with these keys. A key that cannot be used is an operator's mistake: it is told,
+/// and the mail goes without.
+pub fn signers(keys: &[Key]) -> Vec<Signer> {
+    let signer = |Key { domain, key }: &Key| {
+        let signing = usable(key)?;
+        let signer = DkimSigner::from_key(signing).domain(domain).selector(&key.selector);
+        let signer = signer.headers(FIELDS).header_canonicalization(Canonicalization::Relaxed);
+        Some(signer.body_canonicalization(Canonicalization::Relaxed))
+    };
+    keys.iter().filter_map(signer).collect()
+}
+
+/// A key as it signs.
+pub fn usable(key: &DkimKey) -> Option<crypto::DkimKey> {
+    read(key)
+        .inspect_err(|error| {
+            let (domain, selector) = (&key.domain, &key.selector);
+            tracing::error!(domain, selector, %error, "a key cannot be used to sign");
+        })
+        .ok()
+}
+
+fn read(key: &DkimKey) -> mail_auth::Result<crypto::DkimKey> {
+    let pem = key.private_key.as_bytes();
+    let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| mail_auth::Error::ParseError)?;
+    if key.is_ed25519() {
+        return Ok(Ed25519Key::from_pkcs8_maybe_unchecked_der(der.secret_pkcs8_der())?.into());
+    }
+    Ok(RsaKey::from_key_der(PrivateKeyDer::Pkcs8(der))?.into())
+}
+
+/// The DKIM-Signature fields of messages that have been written to these.
+pub fn fields(streams: Vec<DkimSigningStream<'_, crypto::DkimKey>>) -> String {
     let mut fields = String::new();
-    for Key { domain, key } in keys {
-        match signature(domain, key, message) {
-            Ok(field) => fields.push_str(&field),
-            Err(error) => {
-                tracing::error!(domain, selector = key.selector, %error, "a message is not signed");
-            }
+    for stream in streams {
+        match stream.finish() {
+            Ok(signature) => fields.push_str(&signature.to_header()),
+            Err(error) => tracing::error!(%error, "a message is not signed"),
         }
     }
     fields
-}
-
-fn signature(domain: &str, key: &DkimKey, message: &[u8]) -> mail_auth::Result<String> {
-    let pem = key.private_key.as_bytes();
-    let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| mail_auth::Error::ParseError)?;
-    let is_ed25519 = key.dns_value.contains("k=ed25519");
-    if is_ed25519 {
-        let key_pair = Ed25519Key::from_pkcs8_maybe_unchecked_der(der.secret_pkcs8_der())?;
-        return sign(key_pair, domain, &key.selector, message);
-    }
-    let key_pair = RsaKey::<Sha256>::from_key_der(PrivateKeyDer::Pkcs8(der))?;
-    sign(key_pair, domain, &key.selector, message)
-}
-
-fn sign<K: SigningKey>(
-    key: K,
-    domain: &str,
-    selector: &str,
-    message: &[u8],
-) -> mail_auth::Result<String> {
-    let signer = DkimSigner::from_key(key)
-        .domain(domain)
-        .selector(selector)
-        .headers(FIELDS)
-        .header_canonicalization(Canonicalization::Relaxed)
-        .body_canonicalization(Canonicalization::Relaxed);
-    Ok(signer.sign(message)?.to_header())
 }

@@ -1,8 +1,8 @@
 //! One message to some recipients over a connection (RFC 5321 §3.3), commands in one go where the
-//! server has PIPELINING (RFC 2920).
+//! server has PIPELINING (RFC 2920), the content as one chunk where it has CHUNKING (RFC 3030).
 
 use super::connection::Connection;
-use super::content::Content;
+use super::content::{Content, unreadable};
 use super::problem::Problem;
 use crate::codec::smtp::client_command::{self as command, Mail};
 use crate::codec::smtp::data::DataEncoder;
@@ -10,9 +10,6 @@ use crate::codec::smtp::server_reply::ServerReply;
 use crate::model::dsn::MessageOptions;
 use crate::model::queue::Entry;
 use std::time::Duration;
-
-/// Octets encoded and written at once.
-const PIECE_OCTETS: usize = 64 * 1024;
 
 /// A message to send.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +52,8 @@ fn needs_utf8(message: &Message<'_>) -> bool {
 /// Why the message cannot be given to this server.
 fn unfit(connection: &Connection, message: &Message<'_>, is_utf8: bool) -> Option<Problem> {
     let extensions = &connection.extensions;
-    let octets = message.content.octets.len();
-    if extensions.octets_max.is_some_and(|max| u64::try_from(octets).unwrap_or(u64::MAX) > max) {
+    let octets = message.content.octets;
+    if extensions.octets_max.is_some_and(|max| octets > max) {
         return Some(Problem::permanent((5, 3, 4), "the message is too large for the server"));
     }
     // RFC 8689 §4.2.1
@@ -67,8 +64,11 @@ fn unfit(connection: &Connection, message: &Message<'_>, is_utf8: bool) -> Optio
     if is_utf8 && !extensions.has_utf8 {
         return Some(Problem::permanent((5, 6, 7), "the server does not take UTF-8 addresses"));
     }
-    // RFC 6152 §3: converting would break signatures, so it is returned
-    if message.content.is_eight_bit && !extensions.has_eight_bit {
+    // RFC 3030 §3 and RFC 6152 §3: converting would break signatures, so it is returned
+    if message.content.is_binary && !(extensions.has_binary && extensions.has_chunking) {
+        return Some(Problem::permanent((5, 6, 3), "the server does not take binary content"));
+    }
+    if message.content.is_eight_bit && !message.content.is_binary && !extensions.has_eight_bit {
         return Some(Problem::permanent((5, 6, 3), "the server does not take 8-bit content"));
     }
     let mut addresses = message.recipients.iter().map(|entry| entry.recipient.as_str());
@@ -89,6 +89,7 @@ async fn dialogue(
     }
     let mut lines = lines(connection, message, is_utf8).into_iter();
     let is_pipelined = connection.extensions.has_pipelining;
+    let is_chunked = connection.extensions.has_chunking;
     if is_pipelined {
         for line in lines.clone() {
             connection.stream().push(&line);
@@ -115,18 +116,30 @@ async fn dialogue(
     if accepted.is_empty() && !is_pipelined {
         return Ok(());
     }
-    let data = next().await?;
-    if !mail.is_positive() || accepted.is_empty() {
-        // RFC 2920 §3.1: a server may take the DATA all the same; the message is empty then
-        if data.code == 354 {
-            connection.ask(b".\r\n").await?;
+    let last = if is_chunked {
+        if !mail.is_positive() {
+            return Err(Problem::reply(&mail));
         }
-        return if mail.is_positive() { Ok(()) } else { Err(Problem::reply(&mail)) };
-    }
-    let last = match data.code {
-        354 => write_content(connection, message.content).await?,
-        200..400 => return Err(Problem::temporary((4, 5, 0), "an odd reply to DATA")),
-        _ => data,
+        if accepted.is_empty() {
+            return Ok(());
+        }
+        let command = format!("BDAT {} LAST\r\n", message.content.octets);
+        connection.stream().push(command.as_bytes());
+        write_content(connection, message.content, None).await?
+    } else {
+        let data = next().await?;
+        if !mail.is_positive() || accepted.is_empty() {
+            // RFC 2920 §3.1: a server may take the DATA all the same; the message is empty then
+            if data.code == 354 {
+                connection.ask(b".\r\n").await?;
+            }
+            return if mail.is_positive() { Ok(()) } else { Err(Problem::reply(&mail)) };
+        }
+        match data.code {
+            354 => write_content(connection, message.content, Some(DataEncoder::default())).await?,
+            200..400 => return Err(Problem::temporary((4, 5, 0), "an odd reply to DATA")),
+            _ => data,
+        }
     };
     for index in accepted {
         let said = if last.is_positive() { Ok(last.clone()) } else { Err(Problem::reply(&last)) };
@@ -137,13 +150,14 @@ async fn dialogue(
     Ok(())
 }
 
-/// MAIL, each RCPT, DATA.
+/// MAIL, each RCPT, DATA unless it goes as a chunk.
 fn lines(connection: &Connection, message: &Message<'_>, is_utf8: bool) -> Vec<Vec<u8>> {
     let extensions = &connection.extensions;
     let about = Mail {
         sender: message.sender,
-        octets: u64::try_from(message.content.octets.len()).unwrap_or(u64::MAX),
+        octets: message.content.octets,
         is_eight_bit: message.content.is_eight_bit,
+        is_binary: message.content.is_binary,
         is_utf8,
         options: message.options,
     };
@@ -155,7 +169,9 @@ fn lines(connection: &Connection, message: &Message<'_>, is_utf8: bool) -> Vec<V
         command::rcpt(extensions, is_utf8, &entry.recipient, &entry.dsn, &mut rcpt);
         lines.push(rcpt);
     }
-    lines.push(b"DATA\r\n".to_vec());
+    if !extensions.has_chunking {
+        lines.push(b"DATA\r\n".to_vec());
+    }
     lines
 }
 
@@ -165,15 +181,15 @@ fn recipient_problem(reply: &ServerReply) -> Problem {
     if reply.code == 552 && reply.status.is_none() { problem.passing() } else { problem }
 }
 
-/// The content, and the answer to it.
+/// The content, and the answer to it. `encoder`: of DATA, else as it is.
 async fn write_content(
     connection: &mut Connection,
     content: &Content,
+    encoder: Option<DataEncoder>,
 ) -> Result<ServerReply, Problem> {
-    if let Err(error) = write_pieces(connection, content).await {
+    if let Err(broken) = write_pieces(connection, content, encoder).await {
         // A server that closed may have said why
         let last_words = tokio::time::timeout(Duration::from_secs(2), connection.answer()).await;
-        let broken = Problem::broken(&error);
         return Err(match last_words {
             Ok(Ok(reply)) if !reply.is_positive() => {
                 Problem { is_fatal: true, ..Problem::reply(&reply) }
@@ -187,14 +203,29 @@ async fn write_content(
     Ok(reply)
 }
 
-async fn write_pieces(connection: &mut Connection, content: &Content) -> std::io::Result<()> {
-    let (mut encoder, mut wire) = (DataEncoder::default(), Vec::with_capacity(PIECE_OCTETS));
-    for piece in content.octets.chunks(PIECE_OCTETS) {
-        encoder.encode(piece, &mut wire);
-        connection.stream().write(&wire).await?;
-        wire.clear();
+async fn write_pieces(
+    connection: &mut Connection,
+    content: &Content,
+    mut encoder: Option<DataEncoder>,
+) -> Result<(), Problem> {
+    let broken = |error: std::io::Error| Problem::broken(&error);
+    // Half a message is none: the connection goes with it
+    let gone = |error| Problem { is_fatal: true, ..unreadable(&error) };
+    let (mut pieces, mut wire) = (content.pieces(), Vec::new());
+    while let Some(piece) = pieces.next().await.map_err(gone)? {
+        match &mut encoder {
+            Some(encoder) => {
+                wire.clear();
+                encoder.encode(&piece, &mut wire);
+                connection.stream().write(&wire).await.map_err(broken)?;
+            }
+            None => connection.stream().write(&piece).await.map_err(broken)?,
+        }
     }
-    encoder.end(&mut wire);
-    connection.stream().write(&wire).await?;
-    connection.stream().flush().await
+    if let Some(encoder) = encoder {
+        wire.clear();
+        encoder.end(&mut wire);
+        connection.stream().write(&wire).await.map_err(broken)?;
+    }
+    connection.stream().flush().await.map_err(broken)
 }

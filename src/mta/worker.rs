@@ -256,7 +256,7 @@ async fn post_all(ctx: &Context, url: &str, messages: VecDeque<Vec<Entry>>) -> W
     let mut went = Went::Well;
     for entry in messages.into_iter().flatten() {
         let posted = match content::load(ctx, &entry).await {
-            Ok(content) => post::post(&ctx.http, url, content).await,
+            Ok(content) => post::post(&ctx.http, url, &content).await,
             Err(problem) => Err(problem),
         };
         let tried = match posted {

@@ -38,6 +38,8 @@ pub struct Outgoing {
     pub trace: TraceId,
     /// On whose behalf.
     pub user: Option<UserId>,
+    /// The address of ours that forwards it.
+    pub forwarder: Option<String>,
     /// Why.
     pub reason: Reason,
     /// Reverse-path, empty for the null path.
@@ -70,6 +72,7 @@ impl Outgoing {
                 trace: self.trace,
                 seq,
                 user: self.user,
+                forwarder: self.forwarder.clone(),
                 reason: self.reason,
                 sender: self.sender.clone(),
                 recipient: recipient.clone(),

@@ -44,6 +44,7 @@ impl Fixture {
             queue_id: new_id(),
             trace: new_id(),
             user: Some(self.user),
+            forwarder: None,
             reason: Reason::Submit,
             sender: "me@a.example".to_owned(),
             prepared: self.mailstore.prepare(content.into()).await.unwrap(),

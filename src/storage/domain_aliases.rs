@@ -10,7 +10,7 @@
 //! Indexes: `{alias}` unique, `{domain}`. One document a domain, 150 octets. Written by `directory`.
 
 use super::Storage;
-use super::error::{exists, is_duplicate};
+use super::error::exists;
 use super::field::{date, get_id, get_ms, oid};
 use super::listing::find_around;
 use crate::model::error::{Error, Result};
@@ -79,20 +79,6 @@ pub async fn delete(storage: &Storage, id: ObjectId) -> Result<bool> {
 pub async fn rename_domain(storage: &Storage, old: &str, new: &str) -> Result<u64> {
     let set = doc! { "$set": { "domain": new } };
     Ok(aliases(storage).update_many(doc! { "domain": old }, set).await?.modified_count)
-}
-
-/// Gives the signing key of one domain to another that has none; how many.
-///
-/// # Errors
-/// `Unavailable`.
-pub async fn rename_keys(storage: &Storage, old: &str, new: &str) -> Result<u64> {
-    let keys = storage.collection::<Document>("dkim_keys");
-    let set = doc! { "$set": { "domain": new } };
-    match keys.update_one(doc! { "domain": old }, set).await {
-        Ok(updated) => Ok(updated.modified_count),
-        Err(error) if is_duplicate(&error) => Ok(0),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn filter(query: Option<&str>) -> Document {

@@ -213,6 +213,7 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
         ("certificates", doc! { "servername": "a" }, doc! {}),
         ("certificates", doc! { "altNames": { "$in": ["a"] } }, doc! {}),
         ("dkim_keys", doc! { "domain": "a" }, doc! {}),
+        ("dkim_keys", doc! { "domain": "a", "selector": "b" }, doc! { "domain": 1, "selector": 1 }),
         ("audits", doc! { "user": user, "expires": { "$gt": DateTime::from_millis(1) } }, doc! {}),
         ("audit_messages", doc! { "audit": user }, doc! { "audit": 1, "_id": 1 }),
     ];

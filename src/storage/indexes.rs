@@ -185,7 +185,12 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "webhooks", keys: &[("due", 1)], ..PLAIN },
     Index { collection: "webhook_notices", keys: &[("hook", 1), ("due", 1), ("_id", 1)], ..PLAIN },
     Index { collection: "webhook_notices", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
-    Index { collection: "dkim_keys", keys: &[("domain", 1)], unique: true, ..PLAIN },
+    Index {
+        collection: "dkim_keys",
+        keys: &[("domain", 1), ("selector", 1)],
+        unique: true,
+        ..PLAIN
+    },
     Index { collection: "certificates", keys: &[("servername", 1)], unique: true, ..PLAIN },
     Index { collection: "certificates", keys: &[("altNames", 1), ("expires", -1)], ..PLAIN },
     // audits of a user, those to begin, those that end; copies once and in order

@@ -7,10 +7,10 @@
 use crate::model::error::{Error, Result};
 use crate::storage::Storage;
 use crate::storage::field::get_int;
-use bson::doc;
+use bson::{Document, doc};
 
 /// The schema this program writes.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// Brings the database to [`VERSION`]; one read when it is there already.
 ///
@@ -27,9 +27,25 @@ pub(super) async fn run(storage: &Storage) -> Result<()> {
         });
     }
     if version < VERSION {
-        // No steps yet: version 1 is the first
+        keys_of_a_domain(storage).await?;
         let update = doc! { "$max": { "version": VERSION } };
         settings.update_one(doc! { "_id": "schema" }, update).upsert(true).await?;
+    }
+    Ok(())
+}
+
+/// 2: a domain may have several signing keys.
+async fn keys_of_a_domain(storage: &Storage) -> Result<()> {
+    let keys = storage.collection::<Document>("dkim_keys");
+    let names = keys.list_index_names().await?;
+    if names.iter().any(|name| name == "domain_1") {
+        // Another node may be faster
+        if let Err(error) = keys.drop_index("domain_1").await {
+            let names = keys.list_index_names().await?;
+            if names.iter().any(|name| name == "domain_1") {
+                return Err(error.into());
+            }
+        }
     }
     Ok(())
 }

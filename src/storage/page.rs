@@ -44,12 +44,7 @@ fn all(user: UserId, mailbox: MailboxId, scan: &Scan) -> Document {
 
 /// The filter of a scan: one interval of the index, the boundary's own date cut by its UID; it ends
 /// at the date `edge`.
-pub(super) fn filter(
-    user: UserId,
-    mailbox: MailboxId,
-    scan: &Scan,
-    edge: Option<i64>,
-) -> Document {
+pub(super) fn filter(user: UserId, mailbox: MailboxId, scan: &Scan, edge: Option<i64>) -> Document {
     let mut filter = all(user, mailbox, scan);
     let (near, far) = if scan.ascending { ("$gte", "$lte") } else { ("$lte", "$gte") };
     let mut interval = doc! {};

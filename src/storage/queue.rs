@@ -7,6 +7,7 @@
 //! | `trace` | id | the message's story |
 //! | `seq` | int32 | number among them, from 1 |
 //! | `user` | id | on whose behalf; absent for forwarding addresses |
+//! | `forwarder` | text | the address of ours that forwards it; absent: none does |
 //! | `reason` | text | `submit`, `forward`, `autoreply`, `bounce` |
 //! | `sender`, `recipient` | text | reverse-path (empty: null) and forward-path |
 //! | `target` | `{type, value}` | `mail`: to the recipient's domain; `relay`: to that server; `http`: posted there |
@@ -14,7 +15,7 @@
 //! | `local` | bool | the recipient was ours when it was enqueued |
 //! | `content`, `octets` | hash, int64 | holds one count of the content |
 //! | `prefix` | binary | header fields in front of the content |
-//! | `options` | `{ret, envid, tls, utf8}` | what the sender asked for the message; what he did not is absent |
+//! | `options` | `{ret, envid, tls, utf8, binary}` | what the sender asked for the message; what he did not is absent |
 //! | `dsn` | `{success, failure, delay, orcpt: [type, address]}` | what he asked for the recipient, as above |
 //! | `tries` | int64 | how often it was put off; absent: never |
 //! | `delay_told` | true | he was told that it is late; else absent |
@@ -73,6 +74,9 @@ fn write(entry: &Entry) -> Document {
     if let Some(user) = entry.user {
         document.insert("user", oid(user));
     }
+    if let Some(forwarder) = &entry.forwarder {
+        document.insert("forwarder", forwarder);
+    }
     let options = options(&entry.options);
     if !options.is_empty() {
         document.insert("options", options);
@@ -104,6 +108,9 @@ fn options(options: &MessageOptions) -> Document {
     if options.is_utf8 {
         document.insert("utf8", true);
     }
+    if options.is_binary {
+        document.insert("binary", true);
+    }
     document
 }
 
@@ -114,6 +121,7 @@ fn get_options(document: &Document) -> MessageOptions {
         envelope_id: document.get_str("envid").ok().map(str::to_owned),
         requires_tls: document.get_bool("tls").unwrap_or(false),
         is_utf8: document.get_bool("utf8").unwrap_or(false),
+        is_binary: document.get_bool("binary").unwrap_or(false),
     }
 }
 
@@ -162,6 +170,7 @@ pub(super) fn read(document: &Document) -> Result<Entry> {
         trace: get_id(document, "trace").or_else(|_| get_id(document, "queue_id"))?,
         seq: u32::try_from(get_count(document, "seq")).unwrap_or(0),
         user: get_id(document, "user").ok(),
+        forwarder: document.get_str("forwarder").ok().map(str::to_owned),
         reason: reason.ok_or_else(broken)?,
         sender: text("sender"),
         recipient: text("recipient"),

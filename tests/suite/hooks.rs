@@ -240,6 +240,25 @@ async fn dkim_keys_are_made_imported_and_never_shown() {
     assert_eq!(found["id"], made["id"]);
     let listed = ok(api.get("/dkim?query=ample").await).await;
     assert_eq!((&listed["total"], &listed["results"][0]["id"]), (&1.into(), &made["id"]));
+    // beside it, then instead of both
+    let second = json!({"domain": "example.com", "selector": "s3", "keep": true});
+    let second = ok(api.post("/dkim", &second).await).await;
+    assert_ne!(second["id"], made["id"]);
+    let mut selectors = Vec::new();
+    let mut path = "/dkim?limit=1".to_owned();
+    loop {
+        let page = ok(api.get(&path).await).await;
+        assert_eq!(page["total"], 2);
+        selectors.push(page["results"][0]["selector"].as_str().unwrap().to_owned());
+        let Some(next) = page["nextCursor"].as_str() else { break };
+        path = format!("/dkim?limit=1&next={next}");
+    }
+    assert_eq!(selectors, ["s2", "s3"]);
+    let again = json!({"domain": "example.com", "selector": "s2", "privateKey": raw});
+    let again = ok(api.post("/dkim", &again).await).await;
+    assert_eq!(again["id"], made["id"]);
+    let listed = ok(api.get("/dkim").await).await;
+    assert_eq!((&listed["total"], &listed["results"][0]["selector"]), (&1.into(), &"s2".into()));
     let bad = json!({"domain": "x.example", "selector": "s", "privateKey": "nonsense"});
     let (status, answer) = api.post("/dkim", &bad).await;
     assert_eq!((status, &answer["code"]), (400, &"InputValidationError".into()), "{answer}");

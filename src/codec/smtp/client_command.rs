@@ -14,6 +14,8 @@ pub struct Mail<'a> {
     pub octets: u64,
     /// It has octets above 127.
     pub is_eight_bit: bool,
+    /// It has lines that only BINARYMIME allows.
+    pub is_binary: bool,
     /// An address or the header is in UTF-8.
     pub is_utf8: bool,
     /// What its sender asked for.
@@ -27,7 +29,9 @@ pub fn mail(extensions: &Extensions, mail: &Mail<'_>, output: &mut Vec<u8>) {
     if extensions.has_size {
         line.push_str(&format!(" SIZE={}", mail.octets));
     }
-    if extensions.has_eight_bit && mail.is_eight_bit {
+    if extensions.has_binary && mail.is_binary {
+        line.push_str(" BODY=BINARYMIME");
+    } else if extensions.has_eight_bit && mail.is_eight_bit {
         line.push_str(" BODY=8BITMIME");
     }
     if extensions.has_utf8 && mail.is_utf8 {
@@ -143,11 +147,13 @@ mod tests {
             envelope_id: Some("a b+c".to_owned()),
             requires_tls: true,
             is_utf8: true,
+            is_binary: false,
         };
         let about = Mail {
             sender: "é@bücher.example",
             octets: 7,
             is_eight_bit: true,
+            is_binary: false,
             is_utf8: true,
             options: &options,
         };

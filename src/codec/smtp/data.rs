@@ -162,25 +162,49 @@ pub fn encode(content: &[u8], output: &mut Vec<u8>) {
     encoder.end(output);
 }
 
-/// The content with every bare CR and bare LF made a CRLF: what may be sent (RFC 5321 §2.3.8), and
-/// what no server takes for the end of the message when we do not. `None`: it has none.
-pub fn with_line_ends(content: &[u8]) -> Option<Vec<u8>> {
-    if !has_bare_line_ends(content) {
-        return None;
+/// Makes every bare CR and bare LF of content that comes in pieces a CRLF: what may be sent (RFC 5321
+/// §2.3.8), and what no server takes for the end of the message when we do not.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct LineEnds {
+    is_after_cr: bool,
+    has_mended: bool,
+}
+
+impl LineEnds {
+    /// Appends a piece of the content.
+    pub fn mend(&mut self, piece: &[u8], output: &mut Vec<u8>) {
+        let mut rest = piece;
+        if let (true, [first, after @ ..]) = (self.is_after_cr, rest) {
+            match first {
+                b'\n' => rest = after,
+                _ => self.has_mended = true,
+            }
+            self.is_after_cr = false;
+        }
+        while let Some(found) = memchr::memchr2(b'\r', b'\n', rest) {
+            let (line, end) = rest.split_at(found);
+            output.extend_from_slice(line);
+            output.extend_from_slice(b"\r\n");
+            rest = match end {
+                [b'\r', b'\n', after @ ..] => after,
+                [b'\r'] => {
+                    self.is_after_cr = true;
+                    &[]
+                }
+                [_, after @ ..] => {
+                    self.has_mended = true;
+                    after
+                }
+                [] => end,
+            };
+        }
+        output.extend_from_slice(rest);
     }
-    let mut output = Vec::with_capacity(content.len() + content.len() / 32);
-    let mut rest = content;
-    while let Some(found) = memchr::memchr2(b'\r', b'\n', rest) {
-        let (line, end) = rest.split_at(found);
-        output.extend_from_slice(line);
-        output.extend_from_slice(b"\r\n");
-        rest = match end {
-            [b'\r', b'\n', after @ ..] | [_, after @ ..] => after,
-            [] => end,
-        };
+
+    /// After the last piece: whether there was one to be mended.
+    pub const fn has_mended(&self) -> bool {
+        self.has_mended || self.is_after_cr
     }
-    output.extend_from_slice(rest);
-    Some(output)
 }
 
 #[cfg(test)]
@@ -263,11 +287,23 @@ mod tests {
     }
 
     #[test]
-    fn bare_line_ends_become_whole() {
-        let mended = with_line_ends(b"a\nb\rc\r\n\n.\r").unwrap();
-        assert_eq!(mended, b"a\r\nb\r\nc\r\n\r\n.\r\n");
-        assert_eq!(with_line_ends(b"a\r\n"), None);
-        assert!(!has_bare_line_ends(&with_line_ends(b"\r\r\n\n").unwrap()));
+    fn bare_line_ends_become_whole_wherever_the_pieces_end() {
+        let (content, expected) = (b"a\nb\rc\r\n\n.\r", b"a\r\nb\r\nc\r\n\r\n.\r\n");
+        for cut in 0..content.len() {
+            let (mut ends, mut mended) = (LineEnds::default(), Vec::new());
+            ends.mend(&content[..cut], &mut mended);
+            ends.mend(&content[cut..], &mut mended);
+            assert_eq!(mended, expected, "cut at {cut}");
+            assert!(ends.has_mended());
+        }
+        let is_mended = |content: &[u8]| {
+            let (mut ends, mut mended) = (LineEnds::default(), Vec::new());
+            content.iter().for_each(|octet| ends.mend(&[*octet], &mut mended));
+            assert!(!has_bare_line_ends(&mended));
+            ends.has_mended()
+        };
+        assert!(!is_mended(b"a\r\n\r\n") && !is_mended(b"") && is_mended(b"\r\r\n"));
+        assert!(is_mended(b"\n") && is_mended(b"a\r") && is_mended(b"\r\n\n"));
     }
 
     #[test]

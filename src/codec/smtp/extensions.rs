@@ -9,6 +9,10 @@ pub struct Extensions {
     pub has_pipelining: bool,
     /// 8BITMIME (RFC 6152)
     pub has_eight_bit: bool,
+    /// CHUNKING (RFC 3030)
+    pub has_chunking: bool,
+    /// BINARYMIME (RFC 3030)
+    pub has_binary: bool,
     /// SMTPUTF8 (RFC 6531)
     pub has_utf8: bool,
     /// DSN (RFC 3461)
@@ -40,6 +44,8 @@ impl Extensions {
         match words.next().unwrap_or_default() {
             "PIPELINING" => self.has_pipelining = true,
             "8BITMIME" => self.has_eight_bit = true,
+            "CHUNKING" => self.has_chunking = true,
+            "BINARYMIME" => self.has_binary = true,
             "SMTPUTF8" => self.has_utf8 = true,
             "DSN" => self.has_dsn = true,
             "STARTTLS" => self.has_starttls = true,

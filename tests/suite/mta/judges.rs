@@ -1,6 +1,6 @@
-//! Mail judged by others: signatures by dkimpy, transport by Debian's postfix.
+//! Transport judged by Debian's postfix.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -10,50 +10,6 @@ use crate::support::judge;
 use crate::support::smtp_sink::{Options, SmtpSink};
 use crate::support::store::{TestStore, unique};
 use crate::support::until;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dkimpy_verifies_our_signatures() {
-    let it = Scene::start(SmtpSink::start(Options::default()).await, &["b.example"]).await;
-    // RFC 8463 Appendix A.2; and an RSA key for all other domains
-    let ed25519 = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
-    let mut records = Vec::new();
-    for key in [
-        json!({ "domain": "example.com", "selector": "ed", "privateKey": ed25519 }),
-        json!({ "domain": "*", "selector": "rsa" }),
-    ] {
-        let (status, answer) = it.store.api().post("/dkim", &key).await;
-        assert_eq!(status, 200, "{answer}");
-        records.push(answer["dnsTxt"]["value"].as_str().unwrap().to_owned());
-    }
-    let other = "me@other.example";
-    let path = format!("/users/{}/addresses", it.user);
-    assert_eq!(it.store.api().post(&path, &json!({ "address": other })).await.0, 200);
-    it.submit(&["1@b.example"], "own key", json!({})).await;
-    let from = json!({ "from": { "address": other }, "text": "text \r\n.\r\n  x\r\n\r\n\r\n" });
-    it.submit(&["2@b.example"], "the key of all", from).await;
-    until("both arrive", async || it.sink.answered().len() == 2).await;
-    let python = std::env::var("EIDER_TEST_PYTHON").unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judges/dkim_verify.py");
-    for mail in it.sink.answered() {
-        let file = std::env::temp_dir().join(unique("eider-signed"));
-        std::fs::write(&file, &mail.content).unwrap();
-        let said = judge::run(
-            &python,
-            &[
-                script.to_str().unwrap(),
-                file.to_str().unwrap(),
-                "ed._domainkey.example.com",
-                &records[0],
-                "rsa._domainkey.other.example",
-                &records[1],
-            ],
-        )
-        .await;
-        assert_eq!(said.trim(), "1 hold", "{}", mail.content);
-        std::fs::remove_file(file).unwrap();
-    }
-    it.store.stop().await;
-}
 
 /// Debian's postfix in folders of its own; it ends when this is dropped.
 struct Postfix {

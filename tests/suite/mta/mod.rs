@@ -1,11 +1,13 @@
 //! Outgoing mail over real sockets: servers that behave, refuse, are slow or silent or go away; a
 //! DNS of the tests' own says where they are.
 
+mod content;
 mod exchange;
 mod faults;
 mod judges;
 mod reports;
 mod security;
+mod signatures;
 
 use eider::config::{Config, Role};
 use serde_json::{Value, json};

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{
+    AsyncBufReadExt, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, BufReader,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -254,6 +256,7 @@ impl Session<'_> {
             "RCPT" if self.step(verb, line, "250 2.1.5 ok").await? => {
                 self.to.push(between(line).to_owned());
             }
+            "BDAT" => self.chunk(line).await?,
             "DATA" if self.to.is_empty() => self.say("554 5.5.1 no recipients").await?,
             "DATA" if self.step(verb, line, "354 go on").await? => self.content().await?,
             "STARTTLS" if self.step(verb, line, "220 2.0.0 go on").await? => {
@@ -299,6 +302,19 @@ impl Session<'_> {
                 _ => {}
             }
         }
+        self.take(content).await
+    }
+
+    /// RFC 3030 §2; only whole messages.
+    async fn chunk(&mut self, line: &str) -> Result<(), Over> {
+        let words: Vec<&str> = line.split(' ').collect();
+        let ["BDAT", octets, "LAST"] = words.as_slice() else { panic!("{line}") };
+        let mut content = vec![0; octets.parse().unwrap()];
+        self.stream.read_exact(&mut content).await.map_err(|_| Over)?;
+        self.take(content).await
+    }
+
+    async fn take(&mut self, content: Vec<u8>) -> Result<(), Over> {
         let content = String::from_utf8_lossy(&content).into_owned();
         let subject = content.lines().find_map(|line| line.strip_prefix("Subject: "));
         let subject = subject.unwrap_or_default().trim().to_owned();
