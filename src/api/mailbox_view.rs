@@ -113,6 +113,7 @@ mod tests {
             retention_ms: Some(0),
             keywords: Vec::new(),
             acl: Default::default(),
+            recent_from: 1,
         }
     }
 

@@ -124,26 +124,50 @@ impl Session {
             uids = UidSet::from_ranges(Found::Set(&uids).runs(window.of(count)));
         }
         let (uids, limit) = self.within_limit(uids);
-        if plan.is_in_view {
-            self.fetch_from_view(&plan, &uids).await?;
-        } else if plan.is_first_sync {
-            self.fetch_wire_forms(&plan, &uids).await?;
-        } else if !uids.is_empty() {
-            self.fetch_from_database(&plan, &uids).await?;
+        if plan.sections.is_empty() && plan.simple == [FetchItem::Uid] {
+            // the session knows these even of messages that are gone (RFC 2180 §4.1.1)
+            self.fetch_uids(&uids).await?;
+            return Ok(Reply { code: limit, ..Reply::ok("Fetched") });
         }
+        let told = if plan.is_in_view {
+            self.fetch_from_view(&plan, &uids).await?
+        } else if plan.is_first_sync {
+            self.fetch_wire_forms(&plan, &uids).await?
+        } else if !uids.is_empty() {
+            self.fetch_from_database(&plan, &uids).await?
+        } else {
+            0
+        };
         if plan.sets_seen {
             self.set_seen(&uids).await?;
         }
-        if some_gone {
+        // expunged before, or while this was read
+        if some_gone || !fetch.uid && told < uids.len() {
             return Err(expunge_issued().into());
         }
         Ok(Reply { code: limit, ..Reply::ok("Fetched") })
     }
 
-    async fn fetch_from_view(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<()> {
+    async fn fetch_uids(&mut self, uids: &UidSet) -> Outcome<()> {
+        let style = self.enabled.style();
+        let Some(opened) = &self.opened else { return Ok(()) };
+        let mut numbers = opened.selected.numbers();
+        for uid in uids.iter() {
+            let Some(number) = numbers.of(uid) else { continue };
+            let mut writer = FetchWriter::begin(self.stream.output(), style, number);
+            writer.uid(uid);
+            writer.end();
+            self.stream.flush_if_full().await?;
+        }
+        Ok(())
+    }
+
+    /// Returns how many messages were told, as the following do.
+    async fn fetch_from_view(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<u64> {
         let style = self.enabled.style();
         let (_, view) = self.opened_view().await?;
-        let Some(opened) = &self.opened else { return Ok(()) };
+        let Some(opened) = &self.opened else { return Ok(0) };
+        let mut told = 0;
         let mut numbers = opened.selected.numbers();
         let mut lines = Vec::new();
         for chunk in chunks(uids, 1024) {
@@ -152,19 +176,22 @@ impl Session {
             view.for_each(&chunk, &mut |row| {
                 let Some(number) = numbers.of(row.uid) else { return };
                 let mut writer = FetchWriter::begin(&mut lines, style, number);
+                let row = (row, numbers.is_recent(row.uid));
                 plan.simple.iter().for_each(|item| write_of_row(&mut writer, item, row));
                 writer.end();
+                told += 1;
             });
             self.stream.write(&lines).await?;
         }
-        Ok(())
+        Ok(told)
     }
 
-    async fn fetch_wire_forms(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<()> {
+    async fn fetch_wire_forms(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<u64> {
         let style = self.enabled.style();
         let mailstore = self.context.mailstore.clone();
         let (_, view) = self.opened_view().await?;
-        let Some(opened) = &self.opened else { return Ok(()) };
+        let Some(opened) = &self.opened else { return Ok(0) };
+        let mut told = 0;
         let mut numbers = opened.selected.numbers();
         let mut stream = mailstore.wire_forms(opened.owner, opened.id, uids, plan.fields);
         let mut batch = stream.next().await?;
@@ -173,16 +200,17 @@ impl Session {
             let written =
                 write_wire_forms(&mut self.stream, (style, &mut numbers), plan, &view, &messages);
             let (next, written) = tokio::join!(stream.next(), written);
-            written?;
+            told += written?;
             batch = next?;
         }
-        Ok(())
+        Ok(told)
     }
 
-    async fn fetch_from_database(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<()> {
+    async fn fetch_from_database(&mut self, plan: &Plan, uids: &UidSet) -> Outcome<u64> {
         let style = self.enabled.style();
         let mailstore = self.context.mailstore.clone();
-        let Some(opened) = &self.opened else { return Ok(()) };
+        let Some(opened) = &self.opened else { return Ok(0) };
+        let mut told = 0;
         let user = opened.owner;
         let mut numbers = opened.selected.numbers();
         if plan.sections.is_empty() {
@@ -193,10 +221,10 @@ impl Session {
                 let written =
                     write_batch(&mut self.stream, (style, &mut numbers), &plan.simple, &batch);
                 let (next, written) = tokio::join!(messages.next_batch(), written);
-                written?;
+                told += written?;
                 batch = next?;
             }
-            return Ok(());
+            return Ok(told);
         }
         let mut messages =
             mailstore.fetch_with_contents(user, opened.id, uids, plan.fields).await?;
@@ -214,9 +242,11 @@ impl Session {
             let Some(next) = ahead.next().await else { break };
             let message: Loaded = next?;
             let Some(number) = numbers.of(message.message.row.uid) else { continue };
-            message.write(&mailstore, user, &mut self.stream, (style, number), plan).await?;
+            let known = (style, number, numbers.is_recent(message.message.row.uid));
+            message.write(&mailstore, user, &mut self.stream, known, plan).await?;
+            told += 1;
         }
-        Ok(())
+        Ok(told)
     }
 
     /// RFC 9051 §6.4.5: fetching text sets \Seen. The look afterwards tells it.
@@ -248,25 +278,28 @@ async fn write_wire_forms(
     plan: &Plan,
     view: &View,
     batch: &WireBatch,
-) -> Outcome<()> {
+) -> Outcome<u64> {
+    let mut told = 0;
     for forms in batch.iter()? {
         let forms = forms?;
         let (Some(number), Some(row)) = (numbers.of(forms.uid), view.row(forms.uid)) else {
             continue;
         };
+        let row = (&row, numbers.is_recent(forms.uid));
         let mut writer = FetchWriter::begin(stream.output(), style, number);
         for item in &plan.simple {
             match item {
                 FetchItem::Envelope => writer.wire_form("ENVELOPE", forms.envelope),
                 FetchItem::Body => writer.wire_form("BODY", forms.body),
                 FetchItem::BodyStructure => writer.wire_form("BODYSTRUCTURE", forms.bodystructure),
-                item => write_of_row(&mut writer, item, &row),
+                item => write_of_row(&mut writer, item, row),
             }
         }
         writer.end();
+        told += 1;
         stream.flush_if_full().await?;
     }
-    Ok(())
+    Ok(told)
 }
 
 async fn write_batch(
@@ -274,20 +307,24 @@ async fn write_batch(
     (style, numbers): (Style, &mut Numbers<'_>),
     items: &[FetchItem],
     batch: &[Message],
-) -> std::io::Result<()> {
+) -> std::io::Result<u64> {
+    let mut told = 0;
     for message in batch {
         let Some(number) = numbers.of(message.row.uid) else { continue };
+        let message = (message, numbers.is_recent(message.row.uid));
         let mut writer = FetchWriter::begin(stream.output(), style, number);
         items.iter().for_each(|item| write_of_message(&mut writer, item, message));
         writer.end();
+        told += 1;
         stream.flush_if_full().await?;
     }
-    Ok(())
+    Ok(told)
 }
 
-fn write_of_row(writer: &mut FetchWriter<'_>, item: &FetchItem, row: &Row) {
+/// With whether the message is recent in this session.
+fn write_of_row(writer: &mut FetchWriter<'_>, item: &FetchItem, (row, is_recent): (&Row, bool)) {
     match item {
-        FetchItem::Flags => writer.flags(&row.flags),
+        FetchItem::Flags => writer.flags(&row.flags, is_recent),
         FetchItem::Uid => writer.uid(row.uid),
         FetchItem::InternalDate => writer.internal_date(row.internal_date),
         FetchItem::Rfc822Size => writer.rfc822_size(row.octets),
@@ -299,7 +336,11 @@ fn write_of_row(writer: &mut FetchWriter<'_>, item: &FetchItem, row: &Row) {
 }
 
 /// Writes an item that is no text of the message.
-pub fn write_of_message(writer: &mut FetchWriter<'_>, item: &FetchItem, message: &Message) {
+pub fn write_of_message(
+    writer: &mut FetchWriter<'_>,
+    item: &FetchItem,
+    (message, is_recent): (&Message, bool),
+) {
     match item {
         FetchItem::Envelope => writer.wire_form("ENVELOPE", &message.envelope),
         FetchItem::Body => writer.wire_form("BODY", &message.body),
@@ -312,6 +353,6 @@ pub fn write_of_message(writer: &mut FetchWriter<'_>, item: &FetchItem, message:
             writer.gmail_number("X-GM-MSGID", message.content.number());
         }
         FetchItem::GmailThread => writer.gmail_number("X-GM-THRID", message.thread.number()),
-        item => write_of_row(writer, item, &message.row),
+        item => write_of_row(writer, item, (&message.row, is_recent)),
     }
 }

@@ -94,9 +94,12 @@ async fn load_text(
     item: &FetchItem,
 ) -> Result<Text> {
     let (section, partial) = asked(item);
-    if let Some(root) = root
-        && matches!(item, FetchItem::Binary(_) | FetchItem::BinarySize(_))
-    {
+    let is_decoded = match item {
+        // as a whole it is what BODY[] is
+        FetchItem::Binary(_) => !is_whole_message(&section),
+        item => matches!(item, FetchItem::BinarySize(_)),
+    };
+    if let Some(root) = root.filter(|_| is_decoded) {
         return load_decoded(mailstore, user, message, (root, &section.path), item).await;
     }
     let located = if is_whole_message(&section) {
@@ -240,7 +243,7 @@ impl Loaded {
         mailstore: &Mailstore,
         user: UserId,
         stream: &mut Stream,
-        (style, number): (Style, SeqNum),
+        (style, number, is_recent): (Style, SeqNum, bool),
         plan: &Plan,
     ) -> Outcome<()> {
         if self.texts.iter().any(|text| matches!(text, Text::UnknownEncoding)) {
@@ -249,7 +252,8 @@ impl Loaded {
             return Err(Reply::no(ResponseCode::UnknownCte, text).into());
         }
         let mut writer = FetchWriter::begin(stream.output(), style, number);
-        plan.simple.iter().for_each(|item| write_of_message(&mut writer, item, &self.message));
+        let message = (&self.message, is_recent);
+        plan.simple.iter().for_each(|item| write_of_message(&mut writer, item, message));
         for (item, text) in plan.sections.iter().zip(&self.texts) {
             let (prefix, beginning, rest) = match text {
                 Text::Missing => {

@@ -123,6 +123,7 @@ impl Session {
         }
         // RFC 5819 §2: no STATUS for what cannot be selected
         if !returns.status.is_empty() && reached.rights.has(Rights::READ) {
+            self.enable_condstore_by(&returns.status);
             self.tell_status(&reached.mailbox, &returns.status).await?;
         }
         Ok(())

@@ -44,8 +44,23 @@ impl Session {
 }
 
 /// RFC 5530 §3: some of the messages are gone.
+///
+/// 2026: imaptest knows from the word "deleted" that this is no mistake.
 pub fn expunge_issued() -> Reply {
-    Reply::no(ResponseCode::ExpungeIssued, "Some of the messages are already expunged")
+    Reply::no(ResponseCode::ExpungeIssued, "Some of the messages have been deleted")
+}
+
+/// The UIDs that a search key means. A sequence number beyond the mailbox is that of no message, so
+/// it matches none (RFC 9051 §6.4.4); as an argument of FETCH it would be BAD.
+pub fn resolve_key(selected: &super::selected::Selected, set: &SequenceSet, uid: bool) -> UidSet {
+    let known = |numbers: &UidSet| UidSet::from_range(1, selected.exists()).intersection(numbers);
+    match set {
+        SequenceSet::Ranges(_) if !uid && selected.exists() == 0 => UidSet::new(),
+        SequenceSet::Ranges(_) if !uid => {
+            selected.uids_at(&known(&set.resolve(selected.exists()))).unwrap_or_default()
+        }
+        set => resolve(selected, set, true).unwrap_or_default(),
+    }
 }
 
 /// The UIDs meant by a set; `None` when a sequence number is beyond the mailbox.

@@ -199,7 +199,8 @@ impl Session {
                 let known = Known::of(mailbox);
                 let events = watch.events_of(&known, is_inbox(mailbox));
                 if *status && events.contains(&Event::MessageExpunge) && !self.is_open(mailbox.id) {
-                    self.tell_watched(mailbox).await?;
+                    let with_flags = events.contains(&Event::FlagChange);
+                    self.tell_watched(mailbox, with_flags).await?;
                     self.stream.flush_if_full().await?;
                 }
                 watch.known.insert(mailbox.id, known);
@@ -220,11 +221,12 @@ impl Session {
         self.watch.as_ref()?.selected_rules()
     }
 
-    /// STATUS of a watched mailbox: enough to know what happened (RFC 5465 §5.1 to §5.3).
-    async fn tell_watched(&mut self, mailbox: &Mailbox) -> Outcome<()> {
+    /// STATUS of a watched mailbox: enough to know what happened (RFC 5465 §5.1 to §5.3), so with
+    /// the ModSeq where changes of flags are watched.
+    async fn tell_watched(&mut self, mailbox: &Mailbox, with_flags: bool) -> Outcome<()> {
         use StatusItem::{HighestModSeq, Messages, UidNext, UidValidity, Unseen};
         let mut items = vec![Messages, UidNext, UidValidity, Unseen];
-        if self.enabled.condstore {
+        if with_flags || self.enabled.condstore {
             items.push(HighestModSeq);
         }
         self.tell_status(mailbox, &items).await
@@ -285,7 +287,9 @@ impl Session {
                 self.tell_name(attributes, &now.name, old.filter(|old| *old != now.name));
             }
             if news.messages && !self.is_open(mailbox.id) {
-                self.tell_watched(mailbox).await?;
+                let events = watch.events_of(&now, is_inbox(mailbox));
+                let with_flags = events.contains(&Event::FlagChange);
+                self.tell_watched(mailbox, with_flags).await?;
             }
             self.stream.flush_if_full().await?;
             watch.known.insert(mailbox.id, now);

@@ -39,7 +39,12 @@ impl Session {
         for chunk in chunks(&uids, 4096) {
             for row in view.changed_since(&chunk, since) {
                 let Some(number) = numbers.of(row.uid) else { continue };
-                write_flags(self.stream.output(), style, (number, &row), true);
+                write_flags(
+                    self.stream.output(),
+                    style,
+                    (number, &row, numbers.is_recent(row.uid)),
+                    true,
+                );
                 self.stream.flush_if_full().await?;
             }
         }

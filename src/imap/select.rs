@@ -53,7 +53,7 @@ impl Session {
         if self.enabled.uid_only {
             selected.use_uids_only();
         }
-        self.opened = Some(Opened {
+        let mut opened = Opened {
             id: mailbox.id,
             owner,
             rights,
@@ -64,8 +64,13 @@ impl Session {
             view: Arc::downgrade(&view),
             subscription,
             contexts: Contexts::default(),
-        });
-        self.describe(&mailbox, &view, &state);
+            // RFC 9051 appendix E: no \Recent
+            recent: (!self.enabled.rev2).then(|| self.context.mailstore.follow_recent(&mailbox)),
+        };
+        opened.claim_recent(0, state.uid_next);
+        let recent = opened.selected.recent_to_tell().unwrap_or(0);
+        self.opened = Some(opened);
+        self.describe(&mailbox, &view, &state, recent);
         if let Some(qresync) = &params.qresync {
             self.resync(qresync, &view, &state).await?;
         }
@@ -73,14 +78,13 @@ impl Session {
         Ok(Reply::ok(if examined { "Examining" } else { "Selected" }).with(code))
     }
 
-    fn describe(&mut self, mailbox: &Mailbox, view: &View, state: &ViewState) {
+    fn describe(&mut self, mailbox: &Mailbox, view: &View, state: &ViewState, recent: u64) {
         self.tell_flags(&state.keywords);
         let is_rev2 = self.enabled.rev2;
         let mut writer = self.writer();
         writer.exists(state.uids.len());
         if !is_rev2 {
-            // RFC 3501 §6.3.1 asks for it; RFC 9051 has no \Recent
-            writer.recent(0);
+            writer.recent(recent);
             let first = if self.enabled.uid_only { None } else { first_unseen(view, state) };
             if let Some(number) = first {
                 self.untagged_ok(Some(&ResponseCode::Unseen(number)), "First unseen");

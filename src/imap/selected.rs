@@ -27,6 +27,8 @@ pub struct Updates {
     pub vanished: UidSet,
     /// EXISTS.
     pub exists: Option<u32>,
+    /// RECENT.
+    pub recent: Option<u64>,
     /// Keywords were added: FLAGS and PERMANENTFLAGS come before the FETCH responses that use them.
     pub keywords: bool,
     /// Flags that changed, ascending.
@@ -42,6 +44,8 @@ pub struct Selected {
     silent: Option<(UidSet, ModSeq)>,
     saved: UidSet,
     uid_only: bool,
+    recent: UidSet,
+    recent_told: u64,
 }
 
 impl Selected {
@@ -54,6 +58,8 @@ impl Selected {
             silent: None,
             saved: UidSet::new(),
             uid_only: false,
+            recent: UidSet::new(),
+            recent_told: 0,
         }
     }
 
@@ -115,6 +121,22 @@ impl Selected {
         self.uid_only = true;
     }
 
+    /// The messages that this session was the first to be told of: `\Recent` (RFC 3501 §2.3.2).
+    pub const fn recent(&self) -> &UidSet {
+        &self.recent
+    }
+
+    /// Takes messages as recent, among those the client knows of.
+    pub fn add_recent(&mut self, uids: &UidSet) {
+        self.recent = self.recent.union(&uids.intersection(&self.uids));
+    }
+
+    /// The number of recent messages, if the client has last heard another one.
+    pub fn recent_to_tell(&mut self) -> Option<u64> {
+        let now = self.recent.len();
+        (std::mem::replace(&mut self.recent_told, now) != now).then_some(now)
+    }
+
     /// Whether all changes up to [`Self::mod_seq`] are told: no EXPUNGE is held back.
     pub fn has_told_all(&self, state: &ViewState) -> bool {
         self.mod_seq == state.mod_seq && self.uids.difference(&state.uids).is_empty()
@@ -123,12 +145,13 @@ impl Selected {
     /// A counter of the numbers by which FETCH responses name UIDs asked for in ascending order, in
     /// linear time over all: sequence numbers, or with UIDONLY the UIDs themselves.
     pub fn numbers(&self) -> Numbers<'_> {
-        Numbers { ranges: self.uids.ranges(), before: 0, uid_only: self.uid_only }
+        let (ranges, recent) = (self.uids.ranges(), &self.recent);
+        Numbers { ranges, before: 0, uid_only: self.uid_only, recent }
     }
 
     /// The sequence numbers of UIDs, as a set; UIDs that are not in the mailbox are passed over.
     pub fn numbers_of(&self, uids: &UidSet) -> UidSet {
-        let mut numbers = Numbers { ranges: self.uids.ranges(), before: 0, uid_only: false };
+        let mut numbers = Numbers { uid_only: false, ..self.numbers() };
         let mut found = Vec::new();
         for &(first, last) in self.uids.intersection(uids).ranges() {
             if let (Some(low), Some(high)) = (numbers.of(first), numbers.of(last)) {
@@ -169,6 +192,7 @@ impl Selected {
             updates.vanished = self.uids.difference(&known);
             updates.expunged = descending(&self.numbers_of(&updates.vanished));
             self.saved = self.saved.difference(&updates.vanished);
+            self.recent = self.recent.difference(&updates.vanished);
             self.uids = known.clone();
         }
         // Only UIDs above all known ones can be new: a UID is given once and in commit order.
@@ -216,9 +240,15 @@ pub struct Numbers<'a> {
     ranges: &'a [(Uid, Uid)],
     before: u32,
     uid_only: bool,
+    recent: &'a UidSet,
 }
 
 impl Numbers<'_> {
+    /// Whether a message is recent in this session.
+    pub fn is_recent(&self, uid: Uid) -> bool {
+        self.recent.contains(uid)
+    }
+
     /// The number of a UID not below the one asked for before; `None`: the client does not know it.
     pub fn of(&mut self, uid: Uid) -> Option<SeqNum> {
         while let Some((&(first, last), rest)) = self.ranges.split_first() {

@@ -23,6 +23,7 @@ use crate::codec::imap::framing::{Frame, Framer};
 use crate::codec::imap::lexer;
 use crate::codec::imap::response::{Condition, Writer};
 use crate::codec::imap::response_code::ResponseCode;
+use crate::mailstore::recent::Recent;
 use crate::mailstore::view::View;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::limits::IMAP_BAD_COMMANDS_MAX;
@@ -109,6 +110,8 @@ pub struct Opened {
     pub subscription: Subscription,
     /// Results that are kept up to date (RFC 5267).
     pub contexts: Contexts,
+    /// For `\Recent`; `None` with IMAP4rev2, which has none.
+    pub recent: Option<Recent>,
 }
 
 /// One client's session.

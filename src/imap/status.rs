@@ -15,18 +15,27 @@ impl Session {
     pub async fn status(&mut self, name: &str, items: &[StatusItem]) -> Outcome {
         let reached = self.find_mailbox(&mailbox_name(name)?).await?;
         reached.require(Rights::READ)?;
+        self.enable_condstore_by(items);
         self.tell_status(&reached.mailbox, items).await?;
         Ok(Reply::ok("Status told"))
     }
 
+    /// RFC 7162 §3.1: asking for HIGHESTMODSEQ enables CONDSTORE.
+    pub fn enable_condstore_by(&mut self, items: &[StatusItem]) {
+        self.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
+    }
+
     /// `* STATUS`
     pub async fn tell_status(&mut self, mailbox: &Mailbox, items: &[StatusItem]) -> Outcome<()> {
-        // RFC 7162 §3.1: asking for HIGHESTMODSEQ enables CONDSTORE
-        self.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
         let limit = self.context.settings.message_octets_max;
         let number = StatusValue::Number;
         let deleted_octets = if items.contains(&StatusItem::DeletedStorage) {
             self.deleted_octets(mailbox).await?
+        } else {
+            0
+        };
+        let recent = if items.contains(&StatusItem::Recent) {
+            self.context.mailstore.count_recent(mailbox).await?
         } else {
             0
         };
@@ -35,7 +44,7 @@ impl Session {
             .map(|item| {
                 let value = match item {
                     StatusItem::Messages => number(mailbox.counts.messages),
-                    StatusItem::Recent => number(0),
+                    StatusItem::Recent => number(recent),
                     StatusItem::UidNext => number(u64::from(mailbox.uid_next)),
                     StatusItem::UidValidity => number(u64::from(mailbox.uid_validity)),
                     StatusItem::Unseen => number(mailbox.counts.unseen),

@@ -32,7 +32,6 @@ impl Session {
         // What others have changed is told before, so that .SILENT hides only the client's own
         // change.
         self.sync(Look::View, Expunges::Held).await?;
-        let some_gone = !store.uid && self.has_expunged(&uids).await?;
         let mailstore = &self.context.mailstore;
         let stored = if uids.is_empty() {
             crate::mailstore::flags::Stored::default()
@@ -57,6 +56,8 @@ impl Session {
             opened.selected.silence(done.clone(), &stored.mod_seqs);
         }
         self.sync(Look::Database, Expunges::Held).await?;
+        // others may have expunged some until now
+        let some_gone = !store.uid && self.has_expunged(&uids).await?;
         if is_told {
             self.tell_stored(&done, store).await?;
         }
@@ -73,6 +74,10 @@ impl Session {
                 self.untagged_ok(Some(&limit), "Not all");
             }
             return Ok(Reply::ok("Conditional").with(ResponseCode::Modified(modified)));
+        }
+        if some_gone && store.silent {
+            // RFC 2180 §4.2.1: what was left is stored, and there is nothing to tell of it
+            return Ok(Reply::ok("Stored").with(ResponseCode::ExpungeIssued));
         }
         if some_gone {
             return Err(expunge_issued().into());
@@ -99,7 +104,7 @@ impl Session {
                     if store.is_labels {
                         fetch.gmail_labels(&row.flags);
                     } else {
-                        fetch.flags(&row.flags);
+                        fetch.flags(&row.flags, numbers.is_recent(row.uid));
                     }
                 }
                 fetch.end();

@@ -14,7 +14,7 @@ use crate::model::flag::{Flag, FlagMask, FlagSet};
 use crate::model::limits::KEYWORDS_MAX;
 use crate::model::message::Row;
 use crate::model::rights::Rights;
-use crate::model::uid::{SeqNum, UidSet};
+use crate::model::uid::{SeqNum, Uid, UidSet};
 use futures_util::FutureExt;
 use std::sync::Arc;
 
@@ -36,6 +36,15 @@ impl Opened {
         let view = mailstore.view(self.owner, self.id).await?;
         self.view = Arc::downgrade(&view);
         Ok(view)
+    }
+
+    /// Takes the messages above `last` as recent that nobody else was told of. EXAMINE leaves them
+    /// to others (RFC 3501 §6.3.2).
+    pub fn claim_recent(&mut self, last: Uid, uid_next: Uid) {
+        let Some(recent) = &self.recent else { return };
+        let from = if self.read_only { recent.mark() } else { recent.claim(uid_next) };
+        let fresh = UidSet::from_range(from.max(last.saturating_add(1)), Uid::MAX);
+        self.selected.add_recent(&fresh);
     }
 }
 
@@ -70,7 +79,11 @@ impl Session {
         let changed = |uids: &_, since| view.changed_since(uids, since);
         let has_contexts = !opened.contexts.all.is_empty();
         let before = if has_contexts { opened.selected.uids().clone() } else { UidSet::new() };
-        let updates = opened.selected.sync(&state, changed, expunges);
+        let mut updates = opened.selected.sync(&state, changed, expunges);
+        if updates.exists.is_some() {
+            opened.claim_recent(last, state.uid_next);
+        }
+        updates.recent = opened.selected.recent_to_tell();
         let are_new = updates.exists.is_some();
         if has_contexts {
             self.tell_removed(&before, &updates.vanished).await?;
@@ -92,6 +105,9 @@ impl Session {
         if let Some(exists) = updates.exists {
             self.writer().exists(u64::from(exists));
         }
+        if let Some(recent) = updates.recent {
+            self.writer().recent(recent);
+        }
         if updates.keywords {
             self.tell_flags(&state.keywords);
         }
@@ -99,7 +115,8 @@ impl Session {
         // RFC 5465 §5.3: changes of flags are told to who wants them
         let with_flags = self.selected_rules().is_none_or(|rules| rules.with_flags);
         for (number, row) in updates.changed.into_iter().filter(|_| with_flags) {
-            write_flags(self.stream.output(), style, (number, &row), with_mod_seq);
+            let is_recent = self.is_recent(row.uid);
+            write_flags(self.stream.output(), style, (number, &row, is_recent), with_mod_seq);
             self.stream.flush_if_full().await?;
         }
         if is_more && self.enabled.qresync && with_flags {
@@ -132,6 +149,10 @@ impl Session {
         }
     }
 
+    fn is_recent(&self, uid: Uid) -> bool {
+        self.opened.as_ref().is_some_and(|opened| opened.selected.recent().contains(uid))
+    }
+
     /// FLAGS and PERMANENTFLAGS (RFC 9051 §7.3.5, §7.1).
     pub fn tell_flags(&mut self, keywords: &[String]) {
         let system = Flag::ALL.iter().map(|flag| flag.name());
@@ -155,12 +176,12 @@ impl Session {
 pub fn write_flags(
     out: &mut Vec<u8>,
     style: Style,
-    (number, row): (SeqNum, &Row),
+    (number, row, is_recent): (SeqNum, &Row, bool),
     with_mod_seq: bool,
 ) {
     let mut fetch = FetchWriter::begin(out, style, number);
     fetch.uid(row.uid);
-    fetch.flags(&row.flags);
+    fetch.flags(&row.flags, is_recent);
     if with_mod_seq {
         fetch.mod_seq(row.mod_seq);
     }

@@ -70,6 +70,7 @@ impl NewMailbox {
             retention_ms: self.retention_ms,
             keywords: Vec::new(),
             acl,
+            recent_from: 1,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod mailbox;
 pub mod marks;
 pub mod metadata;
 pub mod quota;
+pub mod recent;
 mod rename;
 pub mod replace;
 pub mod retention;
@@ -60,6 +61,8 @@ struct Inner {
     seen: seen::Seen,
     /// INBOXes that were found.
     inboxes: inbox::Inboxes,
+    /// Up to where sessions were told of new messages.
+    recent: recent::Marks,
 }
 
 impl Mailstore {
@@ -70,7 +73,9 @@ impl Mailstore {
         let writers = writers::Writers::default();
         let threads = threading::Unwritten::new(&storage, &clock, &tasks);
         let (seen, inboxes) = (seen::Seen::default(), inbox::Inboxes::default());
-        let inner = Inner { storage, clock, tasks, queues, views, writers, threads, seen, inboxes };
+        let recent = recent::Marks::default();
+        let inner =
+            Inner { storage, clock, tasks, queues, views, writers, threads, seen, inboxes, recent };
         Self { inner: Arc::new(inner) }
     }
 

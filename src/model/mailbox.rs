@@ -191,6 +191,8 @@ pub struct Mailbox {
     pub keywords: Vec<String>,
     /// What others may do with it.
     pub acl: Acl,
+    /// The first UID that nobody has been told of (RFC 3501 §2.3.2).
+    pub recent_from: Uid,
 }
 
 impl Mailbox {

@@ -91,6 +91,11 @@ async fn hot_queries_scan_what_they_return() {
         let (keys, docs) = find(&storage, filter(user, mailbox, &scan, None), sort, 21).await;
         assert!(keys <= 24 && docs <= 24, "{ascending} {unseen:?}: {keys} keys, {docs} documents");
     }
+    // the number of recent messages
+    let mut fresh = in_mailbox(user, mailbox);
+    fresh.insert("uid", doc! { "$gte": 1981i64 });
+    let (keys, _) = explain(&storage, doc! { "count": "messages", "query": fresh }).await;
+    assert!(keys <= 22, "{keys} keys");
     let mut range = in_mailbox(user, mailbox);
     range.insert("uid", doc! { "$gte": 100i64, "$lte": 149i64 });
     let update = doc! { "q": range.clone(), "u": { "$set": { "x": 1 } }, "multi": true };

@@ -12,6 +12,7 @@
 //! | `retention` | int64 | milliseconds; absent or 0: for ever |
 //! | `keywords` | array of string | used now or before, in the case of their first use |
 //! | `acl` | array | what others may do (`record/acl.rs`); absent: nothing |
+//! | `recent` | int64 | first UID that no IMAP session was told of; absent: it was told of all |
 //! | `created` | date | |
 //!
 //! Index: `{user, name}` unique. Every writer of a mailbox's messages begins with [`bump`]: the
@@ -23,6 +24,7 @@ use crate::model::error::Result;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::mailbox::{Mailbox, MailboxCounts, MailboxName, SpecialUse};
 use crate::model::rights::Acl;
+use crate::model::uid::Uid;
 use crate::storage::Storage;
 use crate::storage::error::{exists, unreadable};
 use crate::storage::field::{date, get_count, get_id, get_int, get_u32, int, oid};
@@ -260,6 +262,23 @@ pub async fn set_acl(
     Ok(())
 }
 
+/// Tells up to which UID IMAP sessions were told of new messages: no change of the mailbox. One round
+/// trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn set_recent(
+    storage: &Storage,
+    user: UserId,
+    mailbox: MailboxId,
+    next: Uid,
+) -> Result<()> {
+    let filter = doc! { "_id": oid(mailbox), "user": oid(user) };
+    let update = doc! { "$max": { "recent": i64::from(next) } };
+    storage.mailboxes().update_one(filter, update).await?;
+    Ok(())
+}
+
 /// Fields to [`set`]; `None` leaves as it is.
 #[derive(Clone, Default, Debug)]
 pub struct Settings {
@@ -306,6 +325,7 @@ fn record_of(mailbox: &Mailbox, created_ms: i64) -> Document {
         "hidden": mailbox.hidden,
         "encrypt": mailbox.encrypt_messages,
         "keywords": mailbox.keywords.clone(),
+        "recent": i64::from(mailbox.recent_from),
         "created": date(created_ms),
     };
     if let Some(special_use) = mailbox.special_use {
@@ -350,5 +370,10 @@ pub(super) fn mailbox_of(record: &Document) -> Result<Mailbox> {
         retention_ms: u64::try_from(get_int(record, "retention")).ok().filter(|ms| *ms > 0),
         keywords: keywords.unwrap_or_default(),
         acl: read_acl(record),
+        recent_from: match get_u32(record, "recent") {
+            // written before this was kept
+            0 => get_u32(record, "uid_next"),
+            uid => uid,
+        },
     })
 }

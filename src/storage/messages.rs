@@ -378,6 +378,21 @@ pub(super) async fn run_statements(
     Ok(total)
 }
 
+/// The number of messages of a mailbox from a UID on. One round trip.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn count_from(
+    storage: &Storage,
+    user: UserId,
+    mailbox: MailboxId,
+    from: Uid,
+) -> Result<u64> {
+    let mut filter = in_mailbox(user, mailbox);
+    filter.insert("uid", doc! { "$gte": i64::from(from) });
+    Ok(storage.messages().count_documents(filter).await?)
+}
+
 /// Contents that something refers to, for tests.
 #[cfg(test)]
 pub(crate) async fn counted_contents(storage: &Storage) -> Result<u64> {

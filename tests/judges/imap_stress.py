@@ -25,6 +25,11 @@ lock = threading.Lock()
 problems = []
 done = {}
 texts = {}  # UID in BOX: the message's subject
+fixed = {}  # (UID in BOX, item): what was told of it once
+recent = {}  # UID in BOX: the session in which it is \Recent
+snapshots = {}  # at a checkpoint: client number: what it was told
+FIXED = ("INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODYSTRUCTURE")
+CHECKPOINT_S = 10
 
 
 def problem(client, text):
@@ -45,6 +50,14 @@ def known_text(client, uid, subject):
         other = texts.setdefault(uid, subject)
     if other != subject:
         problem(client, f"UID {uid} is {subject!r} and was {other!r}")
+
+
+def known_item(client, uid, item, value):
+    """What never changes is the same in every session (RFC 9051 §2.3)."""
+    with lock:
+        other = fixed.setdefault((uid, item), value)
+    if other != value:
+        problem(client, f"{item} of UID {uid} is {value!r} and was {other!r}")
 
 
 class Parser:
@@ -122,6 +135,7 @@ class Client:
         self.messages, self.selected, self.command_name = [], False, ""
         self.told, self.code, self.found, self.esearch = set(), "", [], None
         self.qresync = number % 3 == 2
+        self.keywords, self.openings, self.examined = set(), 0, False
         self.capabilities, self.folders, self.appended = set(), set(), None
         self.uid_validity = self.mod_seq = None
         self.line()
@@ -162,7 +176,18 @@ class Client:
             self.esearch = line.decode()
         elif kind == b"BYE" and self.command_name != "LOGOUT":
             problem(self, f"{self.command_name}: {line!r}")
+        elif kind == b"FLAGS":
+            listed = Parser(line.split(b"FLAGS ", 1)[1]).value()
+            names = {name.decode().lower() for name in listed}
+            if not self.keywords <= names and self.command_name != "SELECT":
+                problem(self, f"keywords are gone: {self.keywords - names}")
+            self.keywords = names
         elif kind == b"OK":
+            permanent = re.search(rb"\[PERMANENTFLAGS (\(.*?\))\]", line)
+            if permanent:
+                names = {name.decode().lower() for name in Parser(permanent.group(1)).value()}
+                if not names - {"\\*"} <= self.keywords:
+                    problem(self, f"PERMANENTFLAGS not in FLAGS: {names - self.keywords}")
             self.take_code(line)
 
     def take_code(self, line):
@@ -181,6 +206,9 @@ class Client:
             if number < len(self.messages):
                 problem(self, f"EXISTS {number} after {len(self.messages)}")
             self.messages.extend(Message() for _ in range(number - len(self.messages)))
+        elif kind == b"RECENT":
+            if number > len(self.messages):
+                problem(self, f"RECENT {number} of {len(self.messages)}")
         elif kind == b"EXPUNGE":
             # RFC 9051 §7.5.1
             if self.command_name in ("FETCH", "STORE", "SEARCH", "none"):
@@ -239,11 +267,32 @@ class Client:
                 problem(self, f"MODSEQ of {message.uid} falls from {message.mod_seq} to {mod_seq}")
             message.mod_seq = mod_seq
         if "FLAGS" in items:
-            message.flags = {flag.decode() for flag in items["FLAGS"]}
+            message.flags = self.flags_of(message.uid, items["FLAGS"])
             self.told.add(id(message))
+        if message.uid is not None:
+            for item in FIXED:
+                if item in items:
+                    known_item(self, message.uid, item, items[item])
+            if "BODY[]" in items:
+                known_item(self, message.uid, "RFC822.SIZE", str(len(items["BODY[]"])).encode())
         for key, value in items.items():
             if key.startswith("BODY[HEADER.FIELDS") and message.uid is not None:
                 known_text(self, message.uid, value.split(b":", 1)[-1].strip().decode())
+
+    def flags_of(self, uid, names):
+        """Flags as told, without \\Recent, which belongs to one session alone (RFC 3501 §2.3.2)."""
+        flags = {name.decode() for name in names}
+        unknown = {flag.lower() for flag in flags if flag[0] != "\\"} - self.keywords
+        if unknown:
+            problem(self, f"keywords used without being in FLAGS: {unknown}")
+        # between nodes it may be told twice
+        if "\\Recent" in flags and uid is not None and not self.examined and len(PORTS) == 1:
+            session = (self.number, self.openings)
+            with lock:
+                other = recent.setdefault(uid, session)
+            if other != session:
+                problem(self, f"UID {uid} is recent in {session} and {other}")
+        return flags - {"\\Recent"}
 
     # --- what we say ---
 
@@ -286,6 +335,9 @@ class Client:
     # --- commands ---
 
     def open(self, command="SELECT"):
+        self.openings += 1
+        self.examined = command == "EXAMINE"
+        self.keywords = set()
         old = self.messages if self.uid_validity and self.qresync else []
         known = old and all(message.uid and message.flags is not None for message in old)
         self.messages, self.selected = [], True
@@ -403,7 +455,10 @@ class Client:
         silent = self.random.random() < 0.3
         item = f"{sign}FLAGS{'.SILENT' if silent else ''} ({' '.join(sorted(flags))})"
         status = self.run(f"{'UID ' if uid else ''}STORE {chosen_set} {item}")
+        here = {id(message) for message in self.messages}
         for message in chosen:
+            if not silent and status.startswith("OK") and not uid and id(message) in here - self.told:
+                problem(self, f"STORE did not tell the flags of UID {message.uid}")
             if id(message) in self.told or not silent:
                 continue
             if not status.startswith("OK") or message.flags is None:
@@ -574,11 +629,11 @@ class QresyncOpening:
             items = Parser(line.split(b"FETCH ", 1)[1]).value()
             items = dict(zip((key.decode() for key in items[::2]), items[1::2]))
             message = self.known.setdefault(int(items["UID"]), Message(int(items["UID"])))
-            message.flags = {flag.decode() for flag in items["FLAGS"]}
+            message.flags = client.flags_of(message.uid, items["FLAGS"])
             message.mod_seq = int(items["MODSEQ"][0])
             self.places[int(words[1])] = message
-        elif words[1] == b"OK":
-            client.take_code(line)
+        elif words[1] in (b"OK", b"FLAGS"):
+            Client.untagged(client, line)
 
     def end(self):
         client = self.client
@@ -591,11 +646,43 @@ class QresyncOpening:
                 problem(client, f"resync: UID {message.uid} is not at {number}")
 
 
-def work(client, end):
+def checkpoint(client, barrier):
+    """Everybody stops, looks, and has been told the same; only what was not told may be missing."""
+    barrier.wait()
+    client.ok("NOOP")
+    barrier.wait()
+    client.ok("NOOP")
+    if any(message.uid is None for message in client.messages):
+        client.ok("FETCH 1:* (UID)")
+    snapshots[client.number] = {message.uid: message.flags for message in client.messages}
+    barrier.wait()
+    if client.number == 0:
+        for number, other in snapshots.items():
+            mine = snapshots[0]
+            if set(other) != set(mine):
+                problem(client, f"checkpoint: {number} has {set(other) ^ set(mine)} otherwise")
+            for uid, flags in other.items():
+                if None not in (flags, mine.get(uid)) and flags != mine[uid]:
+                    problem(client, f"checkpoint: UID {uid} {flags} for {number}, {mine[uid]}")
+        count("checkpoint")
+    barrier.wait()
+
+
+def work(client, end, barrier):
     try:
-        while time.monotonic() < end and not problems:
-            client.step()
+        due = time.monotonic() + CHECKPOINT_S
+        while not problems and (time.monotonic() < end or due < end):
+            if time.monotonic() > due:
+                checkpoint(client, barrier)
+                due += CHECKPOINT_S
+            else:
+                client.step()
+        if problems:
+            barrier.abort()
+    except threading.BrokenBarrierError:
+        return
     except Exception as error:  # noqa: BLE001: any failure is a finding
+        barrier.abort()
         import traceback
         problem(client, f"during {client.command_name}: {error!r}\n{traceback.format_exc()}")
 
@@ -609,7 +696,8 @@ def main():
     for _ in range(20):
         first.append()
     end = time.monotonic() + SECONDS
-    threads = [threading.Thread(target=work, args=(client, end)) for client in clients]
+    barrier = threading.Barrier(len(clients))
+    threads = [threading.Thread(target=work, args=(client, end, barrier)) for client in clients]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -69,9 +69,11 @@ impl<'a> FetchWriter<'a> {
         }
     }
 
-    /// `FLAGS (...)`
-    pub fn flags(&mut self, flags: &FlagSet) {
-        self.item("FLAGS ").flag_list(flags);
+    /// `FLAGS (...)`; `is_recent`: with `\Recent` (RFC 3501 §2.3.2), which is no flag of the
+    /// message but of the session.
+    pub fn flags(&mut self, flags: &FlagSet, is_recent: bool) {
+        let recent = is_recent.then_some("\\Recent");
+        self.item("FLAGS ").list_of(flags.names().chain(recent));
     }
 
     /// `MODSEQ (n)`
@@ -237,7 +239,7 @@ mod tests {
     fn fetch_is_read_by_a_foreign_parser() {
         let mut out = Vec::new();
         let mut fetch = FetchWriter::begin(&mut out, false, 12);
-        fetch.flags(&FlagSet::from_names(["\\Seen", "$Junk"]));
+        fetch.flags(&FlagSet::from_names(["\\Seen", "$Junk"]), false);
         fetch.uid(7);
         fetch.internal_date(837_596_665_000);
         fetch.rfc822_size(4286);

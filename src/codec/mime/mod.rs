@@ -3,7 +3,7 @@
 //! `parser` makes the tree of octet ranges; `envelope`, `bodystructure` and `summary` describe it;
 //! `tree` stores it, `section` and `skeleton` cut contents by it.
 
-mod address_list;
+pub mod address_list;
 pub mod base_subject;
 mod bodystructure;
 pub mod build;

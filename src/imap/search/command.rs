@@ -8,7 +8,7 @@ use crate::codec::imap::response_code::ResponseCode;
 use crate::codec::imap::search::{Search, SearchKey};
 use crate::codec::imap::search_response::{Esearch, Found};
 use crate::codec::imap::search_return::SearchReturn;
-use crate::imap::message_set::resolve;
+use crate::imap::message_set::resolve_key;
 use crate::imap::reply::{Failure, Outcome, Reply, Status};
 use crate::imap::session::Session;
 use crate::mailstore::view::View;
@@ -129,12 +129,13 @@ impl Session {
         };
         let (opened, view) = self.opened_view().await?;
         let selected = &opened.selected;
-        let sets = |set: &_, uid| resolve(selected, set, uid);
+        let sets = |set: &_, uid| resolve_key(selected, set, uid);
         let mailbox = &opened.name;
-        let asked = Asked { now, collation, mailbox, special_use, sets: &sets, fuzzy: false };
-        let key = Key::new(key, &asked)
-            .ok_or_else(|| Reply::bad("No message has that sequence number"))?;
-        let (owner, mailbox, key) = (opened.owner, opened.id, Arc::new(key));
+        let recent = selected.recent();
+        let (sets, fuzzy) = (&sets, false);
+        let asked = Asked { now, collation, mailbox, special_use, sets, fuzzy, recent };
+        let (owner, mailbox) = (opened.owner, opened.id);
+        let key = Arc::new(Key::new(key, &asked));
         let progress = Arc::default();
         Ok((Scan { mailstore, owner, mailbox, key, collation, progress }, view))
     }

@@ -96,8 +96,8 @@ pub enum Depth {
     Content,
 }
 
-/// The UIDs of a set, by UID or by sequence number; `None`: beyond the mailbox.
-type Sets<'a> = &'a (dyn Fn(&SequenceSet, bool) -> Option<UidSet> + Sync);
+/// The UIDs of a set, by UID or by sequence number.
+type Sets<'a> = &'a (dyn Fn(&SequenceSet, bool) -> UidSet + Sync);
 
 /// What a key means depends on when and where it is asked.
 #[derive(Clone, Copy)]
@@ -114,6 +114,8 @@ pub struct Asked<'a> {
     pub sets: Sets<'a>,
     /// Inside FUZZY.
     pub fuzzy: bool,
+    /// What is recent in this session.
+    pub recent: &'a UidSet,
 }
 
 impl Asked<'_> {
@@ -146,26 +148,27 @@ impl Asked<'_> {
 }
 
 impl Key {
-    /// Prepares a key; `None` if it names a sequence number that does not exist.
-    pub fn new(key: &SearchKey, asked: &Asked<'_>) -> Option<Self> {
+    /// Prepares a key.
+    pub fn new(key: &SearchKey, asked: &Asked<'_>) -> Self {
         let seconds_ago = |seconds: u32| asked.now.saturating_sub(i64::from(seconds) * 1000);
         let next = |day: Day| Day(day.0.saturating_add(1)).start();
-        let every = |keys: &[SearchKey]| -> Option<Vec<Self>> {
-            keys.iter().map(|key| Self::new(key, asked)).collect()
-        };
-        Some(match key {
-            SearchKey::All | SearchKey::Old | SearchKey::SaveDateSupported => Self::Always(true),
-            // \Recent is never set
-            SearchKey::Recent | SearchKey::New => Self::Always(false),
-            SearchKey::And(keys) => Self::And(every(keys)?),
-            SearchKey::Or(keys) => Self::Or(every(keys)?),
-            SearchKey::Not(key) => Self::Not(Box::new(Self::new(key, asked)?)),
+        let every = |keys: &[SearchKey]| keys.iter().map(|key| Self::new(key, asked)).collect();
+        match key {
+            SearchKey::All | SearchKey::SaveDateSupported => Self::Always(true),
+            SearchKey::Recent => Self::Uids(asked.recent.clone()),
+            SearchKey::Old => Self::Not(Box::new(Self::Uids(asked.recent.clone()))),
+            SearchKey::New => {
+                Self::And(vec![Self::Uids(asked.recent.clone()), Self::Flag(Flag::Seen, false)])
+            }
+            SearchKey::And(keys) => Self::And(every(keys)),
+            SearchKey::Or(keys) => Self::Or(every(keys)),
+            SearchKey::Not(key) => Self::Not(Box::new(Self::new(key, asked))),
             // RFC 6203 §3: all strings inside may be misspelt; §5: other keys are exact
-            SearchKey::Fuzzy(key) => Self::new(key, &Asked { fuzzy: true, ..*asked })?,
-            SearchKey::Sequence(set) => Self::Uids((asked.sets)(set, false)?),
+            SearchKey::Fuzzy(key) => Self::new(key, &Asked { fuzzy: true, ..*asked }),
+            SearchKey::Sequence(set) => Self::Uids((asked.sets)(set, false)),
             SearchKey::UidAfter(uid) => Self::Uids(UidSet::from_range(1, Uid::MAX).above(*uid)),
             SearchKey::UidBefore(uid) => Self::Uids(UidSet::from_range(1, Uid::MAX).below(*uid)),
-            SearchKey::Uid(set) => Self::Uids((asked.sets)(set, true)?),
+            SearchKey::Uid(set) => Self::Uids((asked.sets)(set, true)),
             SearchKey::Flag(flag, is_set) => Self::Flag(*flag, *is_set),
             SearchKey::Keyword(keyword, is_set) => Self::Keyword(keyword.clone(), *is_set),
             SearchKey::Before(day) => Self::Internal(TimeMs::MIN, day.start()),
@@ -194,7 +197,7 @@ impl Key {
             SearchKey::GmailThreadId(id) => Self::GmailThreadId(*id),
             SearchKey::GmailLabel(label) => asked.label(label),
             SearchKey::HasAttachment => Self::HasAttachment,
-        })
+        }
     }
 
     /// The deepest that may have to be read.
@@ -304,10 +307,11 @@ mod tests {
             collation: Collation::default(),
             mailbox: &inbox,
             special_use: None,
-            sets: &|set, _| Some(set.resolve(9)),
+            sets: &|set, _| set.resolve(9),
             fuzzy: false,
+            recent: &UidSet::from_range(7, 7),
         };
-        let key = Key::new(key, &asked).unwrap();
+        let key = Key::new(key, &asked);
         let subject = Subject { row, message: None, header: None, body: None };
         key.score(&subject).map(|score| score > 0)
     }
@@ -338,6 +342,8 @@ mod tests {
         assert_eq!(decide(&SearchKey::Before(Day(0)), &row), Some(false));
         assert_eq!(decide(&SearchKey::Larger(10), &row), Some(false));
         assert_eq!(decide(&SearchKey::New, &row), Some(false));
+        assert_eq!(decide(&SearchKey::Recent, &row), Some(true));
+        assert_eq!(decide(&SearchKey::Old, &row), Some(false));
         assert_eq!(decide(&label("\\Inbox"), &row), Some(true));
         assert_eq!(decide(&label("work"), &row), Some(true));
         assert_eq!(decide(&label("\\Starred"), &row), Some(false));

@@ -13,7 +13,7 @@ use crate::codec::imap::search::{Search, SearchKey};
 use crate::codec::imap::search_response::{Esearch, Found};
 use crate::codec::imap::search_return::SearchReturn;
 use crate::codec::imap::sequence_set::SequenceSet;
-use crate::imap::message_set::resolve;
+use crate::imap::message_set::resolve_key;
 use crate::imap::progress::Progress;
 use crate::imap::reply::{Failure, Outcome, Reply};
 use crate::imap::rights::Reached;
@@ -22,6 +22,7 @@ use crate::imap::session::Session;
 use crate::model::error::Error;
 use crate::model::mailbox::{Mailbox, MailboxName};
 use crate::model::rights::Rights;
+use crate::model::uid::UidSet;
 use std::sync::Arc;
 
 impl Session {
@@ -69,17 +70,25 @@ impl Session {
         let state = view.state();
         let opened = self.opened.as_ref().filter(|opened| opened.id == mailbox.id);
         let sets = |set: &SequenceSet, uid| match opened {
-            Some(opened) => resolve(&opened.selected, set, uid),
+            Some(opened) => resolve_key(&opened.selected, set, uid),
             None => {
                 let largest = state.uids.last().unwrap_or(0);
-                Some(set.resolve(largest).intersection(&state.uids))
+                set.resolve(largest).intersection(&state.uids)
             }
         };
-        let (name, special_use) = (&mailbox.name, mailbox.special_use);
-        let asked = Asked { now, collation, mailbox: name, special_use, sets: &sets, fuzzy: false };
-        let key = Key::new(&search.key, &asked)
-            .ok_or_else(|| Reply::bad("No message has that sequence number"))?;
-        let (owner, id, key) = (mailbox.user, mailbox.id, Arc::new(key));
+        let none = UidSet::new();
+        let recent = opened.map_or(&none, |opened| opened.selected.recent());
+        let asked = Asked {
+            now,
+            collation,
+            mailbox: &mailbox.name,
+            special_use: mailbox.special_use,
+            sets: &sets,
+            fuzzy: false,
+            recent,
+        };
+        let (owner, id) = (mailbox.user, mailbox.id);
+        let key = Arc::new(Key::new(&search.key, &asked));
         let progress = Arc::clone(progress);
         let scan = Scan { mailstore, owner, mailbox: id, key, collation, progress };
         // in the selected mailbox only what the client knows of
@@ -110,7 +119,7 @@ impl Session {
         };
         self.writer().esearch(&Esearch {
             tag,
-            mailbox: Some((name.as_str(), state.uid_validity)),
+            mailbox: Some((mailbox.name.as_str(), state.uid_validity)),
             uid: true,
             returns,
             found: Found::Set(&matches.uids),

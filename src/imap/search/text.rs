@@ -4,6 +4,7 @@
 
 use super::needle::Needle;
 use crate::codec::collation::Collation;
+use crate::codec::mime::address_list::{self, Item};
 use crate::codec::mime::text::{decode_header_value, decode_text, header_fields, html_to_text};
 use crate::model::structure::{ByteRange, Part};
 
@@ -25,8 +26,12 @@ impl HeaderText {
             if read.date.is_none() && name.eq_ignore_ascii_case("Date") {
                 read.date = day_of_date(&String::from_utf8_lossy(value));
             }
+            let name = name.to_ascii_lowercase();
+            for address in written_apart(&name, value) {
+                read.fields.push((name.clone(), collation.fold(&address)));
+            }
             let value = collation.fold(decode_header_value(value).trim());
-            read.fields.push((name.to_ascii_lowercase(), value));
+            read.fields.push((name, value));
         }
         read
     }
@@ -50,6 +55,23 @@ impl HeaderText {
     pub const fn date_day(&self) -> Option<i64> {
         self.date
     }
+}
+
+/// The addresses of a field that comments or spaces stand in: FROM and its like look into the
+/// envelope (RFC 9051 §6.4.4), where an address is one piece.
+fn written_apart(name: &str, value: &[u8]) -> Vec<String> {
+    let is_address = matches!(name, "from" | "sender" | "reply-to" | "to" | "cc" | "bcc");
+    let is_apart = value.contains(&b'(')
+        || value.windows(2).any(|pair| matches!(pair, b" @" | b"@ " | b"\n@" | b"@\r"));
+    if !is_address || !is_apart {
+        return Vec::new();
+    }
+    let addresses = address_list::parse(value).into_iter().filter_map(|item| match item {
+        Item::Address(address) => Some(address),
+        Item::GroupStart(_) | Item::GroupEnd => None,
+    });
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    addresses.map(|each| format!("{}@{}", text(&each.mailbox), text(&each.host))).collect()
 }
 
 /// The texts of a message's parts, folded.
@@ -183,6 +205,16 @@ pub fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_one_piece() {
+        let header = b"From: <anna (at home)@ (her)\r\n example.org>\r\nTo: b@example.org\r\n\r\n";
+        let header = HeaderText::new(header, Collation::default());
+        let score =
+            |name, text| header.score(name, &Needle::new(text, Collation::default(), false));
+        assert!(score("from", "Anna@Example") > 0 && score("from", "at home") > 0);
+        assert!(score("to", "b@ex") > 0 && score("to", "anna") == 0);
+    }
 
     #[test]
     fn days_are_those_of_the_text() {

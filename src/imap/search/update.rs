@@ -58,18 +58,20 @@ impl Session {
         let special_use = mailbox.and_then(|mailbox| mailbox.special_use);
         let (mailbox, selected) = (&opened.name, &opened.selected);
         let sets = |set: &SequenceSet, _| match set {
-            SequenceSet::SavedResult => Some(selected.saved().clone()),
-            SequenceSet::Ranges(_) => Some(set.resolve(Uid::MAX)),
+            SequenceSet::SavedResult => selected.saved().clone(),
+            SequenceSet::Ranges(_) => set.resolve(Uid::MAX),
         };
-        let asked = Asked { now, collation, mailbox, special_use, sets: &sets, fuzzy: false };
-        let key = Key::new(&search.key, &asked).map(Arc::new);
+        let recent = selected.recent();
+        let (sets, fuzzy) = (&sets, false);
+        let asked = Asked { now, collation, mailbox, special_use, sets, fuzzy, recent };
+        let key = Arc::new(Key::new(&search.key, &asked));
         let members = match result.ranked {
             None => Members::Set(result.matches.uids),
             Some(ranked) => Members::Ranked(ranked),
         };
         let (uid, order) = (search.uid, search.order.clone());
         let tag = tag.to_owned();
-        Ok(key.map(|key| Context { tag, uid, key, collation, order, members }))
+        Ok(Some(Context { tag, uid, key, collation, order, members }))
     }
 
     /// CANCELUPDATE.
