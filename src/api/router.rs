@@ -15,142 +15,153 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-/// All operations with their description.
-pub fn operations() -> OpenApiRouter<Context> {
-    OpenApiRouter::with_openapi(openapi::base())
-        .routes(routes!(health::show))
-        .routes(routes!(acme::answer))
-        .routes(routes!(runtime_settings::list))
-        .routes(routes!(runtime_settings::show, runtime_settings::set))
-        .merge(domains())
-        .merge(users_and_addresses())
-        .merge(mailboxes_and_messages())
-        .merge(rules_and_hooks())
-        .merge(transport())
-}
+/// One path: the operations of its methods with their description.
+type Path = fn() -> UtoipaMethodRouter<Context>;
 
-fn users_and_addresses() -> OpenApiRouter<Context> {
-    OpenApiRouter::new()
-        .routes(routes!(users::list, users::create))
-        .routes(routes!(users::resolve))
-        .routes(routes!(users::show, users::update, user_deletion::delete))
-        .routes(routes!(user_deletion::show, user_deletion::restore))
-        .routes(routes!(user_maintenance::log_out))
-        .routes(routes!(user_maintenance::reset_all_quotas))
-        .routes(routes!(user_maintenance::reset_password))
-        .routes(routes!(user_maintenance::reset_quota))
-        .routes(routes!(addresses::list_all))
-        .routes(routes!(addresses::resolve))
-        .routes(routes!(address_register::search))
-        .routes(routes!(address_register::update))
-        .routes(routes!(address_register::rename_domain))
-        .routes(routes!(forwarded_addresses::create))
-        .routes(routes!(
-            forwarded_addresses::show,
-            forwarded_addresses::update,
-            forwarded_addresses::delete
-        ))
-        .routes(routes!(addresses::list, addresses::create))
-        .routes(routes!(addresses::show, addresses::update, addresses::delete))
-        .routes(routes!(authentication::authenticate, authentication::revoke))
-        .routes(routes!(authentication::probe))
-        .routes(routes!(authentication::preauth))
-        .routes(routes!(auth_log::list))
-        .routes(routes!(auth_log::show))
-        .routes(routes!(app_passwords::list, app_passwords::create))
-        .routes(routes!(app_passwords::show, app_passwords::delete))
-        .routes(routes!(second_factors::set_up_totp))
-        .routes(routes!(second_factors::enable_totp))
-        .routes(routes!(second_factors::disable_totp))
-        .routes(routes!(second_factors::check_totp))
-        .routes(routes!(second_factors::enable_custom, second_factors::disable_custom))
-        .routes(routes!(second_factors::disable_all))
-        .routes(routes!(webauthn::list))
-        .routes(routes!(webauthn::remove))
-        .routes(routes!(webauthn::begin_registration))
-        .routes(routes!(webauthn::finish_registration))
-        .routes(routes!(webauthn::begin_assertion))
-        .routes(routes!(webauthn::finish_assertion))
-}
+/// The store itself.
+const OF_THE_STORE: &[Path] = &[
+    || routes!(health::show),
+    || routes!(acme::answer),
+    || routes!(runtime_settings::list),
+    || routes!(runtime_settings::show, runtime_settings::set),
+];
 
-fn domains() -> OpenApiRouter<Context> {
-    OpenApiRouter::new()
-        .routes(routes!(domain_aliases::list, domain_aliases::create))
-        .routes(routes!(domain_aliases::resolve))
-        .routes(routes!(domain_aliases::show, domain_aliases::delete))
-        .routes(routes!(domain_access::list_allowed, domain_access::allow))
-        .routes(routes!(domain_access::list_blocked, domain_access::block))
-        .routes(routes!(domain_access::delete))
-}
+/// Domains.
+const OF_DOMAINS: &[Path] = &[
+    || routes!(domain_aliases::list, domain_aliases::create),
+    || routes!(domain_aliases::resolve),
+    || routes!(domain_aliases::show, domain_aliases::delete),
+    || routes!(domain_access::list_allowed, domain_access::allow),
+    || routes!(domain_access::list_blocked, domain_access::block),
+    || routes!(domain_access::delete),
+];
 
-fn rules_and_hooks() -> OpenApiRouter<Context> {
-    OpenApiRouter::new()
-        .routes(routes!(filters::list_all))
-        .routes(routes!(filters::list, filters::create))
-        .routes(routes!(filters::show, filters::update, filters::delete))
-        .routes(routes!(autoreplies::show, autoreplies::update, autoreplies::delete))
-        .routes(routes!(submit::submit))
-        .routes(routes!(outbound::submit_draft))
-        .routes(routes!(outbound::forward))
-        .routes(routes!(outbound::cancel))
-        .routes(routes!(dkim::list, dkim::update))
-        .routes(routes!(dkim::resolve))
-        .routes(routes!(dkim::show, dkim::delete))
-        .routes(routes!(certs::list, certs::update))
-        .routes(routes!(certs::resolve))
-        .routes(routes!(certs::show, certs::delete))
-        .routes(routes!(audits::create))
-        .routes(routes!(audits::show))
-        .routes(routes!(audits::export))
-        .routes(routes!(webhooks::list, webhooks::create))
-        .routes(routes!(webhooks::delete))
-        .routes(routes!(data::export))
-        .routes(routes!(data::import))
-}
+/// Users, their addresses and how they log in.
+const OF_USERS: &[Path] = &[
+    || routes!(users::list, users::create),
+    || routes!(users::resolve),
+    || routes!(users::show, users::update, user_deletion::delete),
+    || routes!(user_deletion::show, user_deletion::restore),
+    || routes!(user_maintenance::log_out),
+    || routes!(user_maintenance::reset_all_quotas),
+    || routes!(user_maintenance::reset_password),
+    || routes!(user_maintenance::reset_quota),
+    || routes!(addresses::list_all),
+    || routes!(addresses::resolve),
+    || routes!(address_register::search),
+    || routes!(address_register::update),
+    || routes!(address_register::rename_domain),
+    || routes!(forwarded_addresses::create),
+    || routes!(forwarded_addresses::show, forwarded_addresses::update, forwarded_addresses::delete),
+    || routes!(addresses::list, addresses::create),
+    || routes!(addresses::show, addresses::update, addresses::delete),
+    || routes!(authentication::authenticate, authentication::revoke),
+    || routes!(authentication::probe),
+    || routes!(authentication::preauth),
+    || routes!(auth_log::list),
+    || routes!(auth_log::show),
+    || routes!(app_passwords::list, app_passwords::create),
+    || routes!(app_passwords::show, app_passwords::delete),
+    || routes!(second_factors::set_up_totp),
+    || routes!(second_factors::enable_totp),
+    || routes!(second_factors::disable_totp),
+    || routes!(second_factors::check_totp),
+    || routes!(second_factors::enable_custom, second_factors::disable_custom),
+    || routes!(second_factors::disable_all),
+    || routes!(webauthn::list),
+    || routes!(webauthn::remove),
+    || routes!(webauthn::begin_registration),
+    || routes!(webauthn::finish_registration),
+    || routes!(webauthn::begin_assertion),
+    || routes!(webauthn::finish_assertion),
+];
 
-fn transport() -> OpenApiRouter<Context> {
-    OpenApiRouter::new()
-        .routes(routes!(trace::search))
-        .routes(routes!(trace::show))
-        .routes(routes!(queue::list, queue::steer_many, queue::delete_many))
-        .routes(routes!(queue::summary))
-        .routes(routes!(suppressions::list, suppressions::create))
-        .routes(routes!(suppressions::delete))
-        .routes(routes!(queue::show, queue::steer, queue::delete))
-}
-
-fn mailboxes_and_messages() -> OpenApiRouter<Context> {
-    OpenApiRouter::new()
-        .routes(routes!(mailboxes::list, mailboxes::create))
-        .routes(routes!(mailboxes::show, mailboxes::update, mailboxes::delete))
-        .routes(routes!(
+/// Mailboxes and messages.
+const OF_MAILBOXES: &[Path] = &[
+    || routes!(mailboxes::list, mailboxes::create),
+    || routes!(mailboxes::show, mailboxes::update, mailboxes::delete),
+    || {
+        routes!(
             message_list::list,
             message_upload::upload,
             message_update::update_many,
             message_update::delete_all
-        ))
-        .routes(routes!(messages::show, message_update::update, message_update::delete))
-        .routes(routes!(message_source::source))
-        .routes(routes!(message_source::attachment))
-        .routes(routes!(search::search, search::apply))
-        .routes(routes!(files::list, files::upload))
-        .routes(routes!(files::show, files::delete))
-        .routes(routes!(updates::updates))
-        .routes(routes!(archived::list))
-        .routes(routes!(archived::restore_range))
-        .routes(routes!(archived::restore))
+        )
+    },
+    || routes!(messages::show, message_update::update, message_update::delete),
+    || routes!(message_source::source),
+    || routes!(message_source::attachment),
+    || routes!(search::search, search::apply),
+    || routes!(files::list, files::upload),
+    || routes!(files::show, files::delete),
+    || routes!(updates::updates),
+    || routes!(archived::list),
+    || routes!(archived::restore_range),
+    || routes!(archived::restore),
+];
+
+/// Rules, what leaves, keys and hooks.
+const OF_RULES: &[Path] = &[
+    || routes!(filters::list_all),
+    || routes!(filters::list, filters::create),
+    || routes!(filters::show, filters::update, filters::delete),
+    || routes!(autoreplies::show, autoreplies::update, autoreplies::delete),
+    || routes!(submit::submit),
+    || routes!(outbound::submit_draft),
+    || routes!(outbound::forward),
+    || routes!(outbound::cancel),
+    || routes!(dkim::list, dkim::update),
+    || routes!(dkim::resolve),
+    || routes!(dkim::show, dkim::delete),
+    || routes!(certs::list, certs::update),
+    || routes!(certs::resolve),
+    || routes!(certs::show, certs::delete),
+    || routes!(audits::create),
+    || routes!(audits::show),
+    || routes!(audits::export),
+    || routes!(webhooks::list, webhooks::create),
+    || routes!(webhooks::delete),
+    || routes!(data::export),
+    || routes!(data::import),
+];
+
+/// Messages on their way.
+const OF_TRANSPORT: &[Path] = &[
+    || routes!(trace::search),
+    || routes!(trace::show),
+    || routes!(queue::list, queue::steer_many, queue::delete_many),
+    || routes!(queue::summary),
+    || routes!(suppressions::list, suppressions::create),
+    || routes!(suppressions::delete),
+    || routes!(queue::show, queue::steer, queue::delete),
+];
+
+fn paths() -> impl Iterator<Item = &'static Path> {
+    [OF_THE_STORE, OF_DOMAINS, OF_USERS, OF_MAILBOXES, OF_RULES, OF_TRANSPORT].into_iter().flatten()
+}
+
+/// All operations with their description.
+pub fn operations() -> OpenApiRouter<Context> {
+    let all = OpenApiRouter::with_openapi(openapi::base());
+    paths().fold(all, |all, path| all.routes(path()))
+}
+
+/// All operations. A description is dropped before the next is made: whole it takes 6 MB, which the
+/// heap would keep.
+fn handlers() -> Router<Context> {
+    let handler = |path: &Path| OpenApiRouter::new().routes(path()).split_for_parts().0;
+    paths().fold(Router::new(), |all, path| all.merge(handler(path)))
 }
 
 /// The service.
 pub fn build(ctx: Context) -> Router {
-    let (router, _) = operations().split_for_parts();
     let origins = ctx.settings.cors_origins.clone();
     let docs = SwaggerUi::new("/docs").config(Config::from("/openapi.json"));
-    router
+    handlers()
         .route("/metrics", axum::routing::get(metrics::show))
         .with_state(ctx)
         .route("/openapi.json", axum::routing::get(description))

@@ -13,7 +13,7 @@ use super::Config;
 
 /// Keys outside a section that the environment may set; other `EIDER_X` variables are not
 /// configuration.
-const ROOT_KEYS: [&str; 2] = ["data_dir", "roles"];
+const ROOT_KEYS: [&str; 3] = ["data_dir", "hostname", "roles"];
 /// Keys that hold a list, so that `EIDER_IMAP__LISTEN=a:1,b:2` needs no brackets.
 const LIST_KEYS: [&str; 13] = [
     "listen",
@@ -100,8 +100,13 @@ fn explain(error: figment::Error, file: Option<&Path>, text: &str) -> anyhow::Er
         _ if key.is_empty() => String::new(),
         _ => format!("environment, EIDER_{}: ", env_name(&section, &key)),
     };
-    let section = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
-    anyhow!("{place}{what}{section}")
+    let dot = if section.is_empty() { "" } else { "." };
+    match &first.kind {
+        Kind::UnknownField(..) if section.is_empty() => anyhow!("{place}{what}"),
+        Kind::UnknownField(..) => anyhow!("{place}{what} in [{section}]"),
+        _ if key.is_empty() => anyhow!("{place}{what}"),
+        _ => anyhow!("{place}{section}{dot}{key}: {what}"),
+    }
 }
 
 fn env_name(section: &str, key: &str) -> String {
@@ -177,7 +182,7 @@ mod tests {
         let message = failure("[api]\naccess_control = 7\n");
         assert!(message.contains(":2:"), "{message}");
         let message = failure("[imap]\n\nplaintext_auth_from = [\"10.0.0.0/99\"]\n");
-        assert!(message.contains(".toml:3: ") && message.ends_with(" in [imap]"), "{message}");
+        assert!(message.contains(".toml:3: imap.plaintext_auth_from: "), "{message}");
         let message = failure("[imap\nlisten = 1\n");
         assert!(message.starts_with("/") && message.contains(".toml: "), "{message}");
         assert!(message.contains("line 1"), "{message}");

@@ -7,6 +7,7 @@ mod load;
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::telemetry::LogSettings;
@@ -188,15 +189,16 @@ impl Config {
         self.screening.validate().map_err(|error| anyhow::anyhow!("screening.{error}"))?;
         self.acme.validate().map_err(|error| anyhow::anyhow!("acme.{error}"))?;
         self.dns.validate().map_err(|error| anyhow::anyhow!("dns.{error}"))?;
-        let imap = [&self.imap.listen, &self.imap.listen_tls];
-        let pop3 = [&self.pop3.listen, &self.pop3.listen_tls];
-        let smtp = [&self.smtp.listen, &self.smtp.listen_tls];
-        let submission = [&submission.listen, &submission.listen_tls];
-        let lmtp = [&self.lmtp.listen, &self.lmtp.listen_tls];
-        let mail = smtp.into_iter().chain(submission).chain(lmtp);
-        for address in imap.into_iter().chain(pop3).chain(mail).flatten() {
-            if address.parse::<std::net::SocketAddr>().is_err() {
-                anyhow::bail!("listen: {address:?} is not ADDRESS:PORT, as in 127.0.0.1:1143");
+        let doors = [
+            ("imap", &self.imap.listen, &self.imap.listen_tls),
+            ("pop3", &self.pop3.listen, &self.pop3.listen_tls),
+            ("smtp", &self.smtp.listen, &self.smtp.listen_tls),
+            ("submission", &submission.listen, &submission.listen_tls),
+            ("lmtp", &self.lmtp.listen, &self.lmtp.listen_tls),
+        ];
+        for (door, listen, listen_tls) in doors {
+            for (key, addresses) in [("listen", listen), ("listen_tls", listen_tls)] {
+                validate_addresses(addresses).with_context(|| format!("{door}.{key}"))?;
             }
         }
         // An open API must not be reachable from elsewhere (`reference/http-api.md` §0.4)
@@ -234,6 +236,15 @@ impl Config {
         }
         Ok(toml::to_string(&shown)?)
     }
+}
+
+fn validate_addresses(addresses: &[String]) -> anyhow::Result<()> {
+    for address in addresses {
+        if address.parse::<std::net::SocketAddr>().is_err() {
+            anyhow::bail!("{address:?} is not ADDRESS:PORT, as in 127.0.0.1:1143");
+        }
+    }
+    Ok(())
 }
 
 /// A connection string without its password.
