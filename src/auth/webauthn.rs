@@ -5,6 +5,7 @@
 
 use super::Authenticator;
 use super::token::{digest_of, hex};
+use crate::codec::cbor::without_records;
 use crate::model::error::{Error, Result};
 use crate::model::event::Event;
 use crate::model::id::{ObjectId, UserId};
@@ -230,11 +231,12 @@ impl Authenticator {
             Err(obstacle) => return Ok(Err(obstacle)),
         };
         let state: RegistrationState = serde_json::from_str(&challenge.state).map_err(failed)?;
+        let object = without_records(&reaction.data).unwrap_or(reaction.data);
         let answer = RegisterPublicKeyCredential {
             id: String::new(),
             raw_id: reaction.raw_id,
             response: AuthenticatorAttestationResponseRaw {
-                attestation_object: reaction.data,
+                attestation_object: object,
                 client_data_json: reaction.client_data,
                 transports: None,
             },

@@ -1,5 +1,6 @@
 //! Bytes to nouns and back: pure, total, never panics.
 
+pub mod cbor;
 pub mod collation;
 pub mod dsn;
 pub mod feedback;
