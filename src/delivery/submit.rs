@@ -161,7 +161,9 @@ impl Delivery {
             max => max,
         };
         let now = self.clock.now_ms();
-        rate_limits::count_below(&self.storage, key, count, max, now, DAY_MS).await
+        // all of a message's recipients are within the limit, or none is counted
+        let below = max.saturating_add(1).saturating_sub(count);
+        rate_limits::count_below(&self.storage, key, count, below, now, DAY_MS).await
     }
 
     async fn store_copy(

@@ -10,7 +10,7 @@ use crate::model::flag::Flag;
 use crate::model::id::{MailboxId, UserId};
 use crate::model::limits::TRANSACTION_MESSAGES_MAX;
 use crate::model::uid::{Uid, UidSet};
-use crate::storage::archive;
+use crate::storage::archive::{self, Kept};
 use crate::storage::changes::{self, Gone, Kind};
 use crate::storage::mailboxes::{self, Bump};
 use crate::storage::messages::{self, Selection};
@@ -31,8 +31,7 @@ pub(super) struct Removed {
 struct Removal {
     flags_all: u8,
     due_ms: Option<i64>,
-    /// Into the archive, or for good.
-    archives: bool,
+    kept: Kept,
 }
 
 impl Mailstore {
@@ -52,7 +51,7 @@ impl Mailstore {
         uids: Option<&UidSet>,
     ) -> Result<UidSet> {
         let all = UidSet::from_range(1, Uid::MAX);
-        let removal = Removal { flags_all: Flag::Deleted.bit(), due_ms: None, archives: true };
+        let removal = Removal { flags_all: Flag::Deleted.bit(), due_ms: None, kept: Kept::Usual };
         self.remove_matching(user, mailbox, uids.unwrap_or(&all), removal).await
     }
 
@@ -62,7 +61,21 @@ impl Mailstore {
     /// # Errors
     /// `NotFound` mailbox, `Unavailable`; what earlier transactions removed stays removed.
     pub async fn remove(&self, user: UserId, mailbox: MailboxId, uids: &UidSet) -> Result<UidSet> {
-        let removal = Removal { flags_all: 0, due_ms: None, archives: true };
+        let removal = Removal { flags_all: 0, due_ms: None, kept: Kept::Usual };
+        self.remove_matching(user, mailbox, uids, removal).await
+    }
+
+    /// The same of messages nobody named: drafts among them go to the archive, too.
+    ///
+    /// # Errors
+    /// As [`Self::remove`].
+    pub async fn remove_along(
+        &self,
+        user: UserId,
+        mailbox: MailboxId,
+        uids: &UidSet,
+    ) -> Result<UidSet> {
+        let removal = Removal { flags_all: 0, due_ms: None, kept: Kept::DraftsToo };
         self.remove_matching(user, mailbox, uids, removal).await
     }
 
@@ -76,7 +89,7 @@ impl Mailstore {
         mailbox: MailboxId,
         uids: &UidSet,
     ) -> Result<UidSet> {
-        let removal = Removal { flags_all: 0, due_ms: None, archives: false };
+        let removal = Removal { flags_all: 0, due_ms: None, kept: Kept::Nothing };
         self.remove_matching(user, mailbox, uids, removal).await
     }
 
@@ -87,7 +100,7 @@ impl Mailstore {
     /// As [`Self::remove`].
     pub async fn expire(&self, user: UserId, mailbox: MailboxId, uids: &UidSet) -> Result<UidSet> {
         let due_ms = Some(self.clock().now_ms());
-        let removal = Removal { flags_all: 0, due_ms, archives: true };
+        let removal = Removal { flags_all: 0, due_ms, kept: Kept::Usual };
         self.remove_matching(user, mailbox, uids, removal).await
     }
 
@@ -98,7 +111,7 @@ impl Mailstore {
         uids: &UidSet,
         removal: Removal,
     ) -> Result<UidSet> {
-        let Removal { flags_all, due_ms, archives } = removal;
+        let Removal { flags_all, due_ms, kept } = removal;
         let mut all = UidSet::new();
         let mut left = uids.clone();
         while !left.is_empty() {
@@ -114,7 +127,7 @@ impl Mailstore {
             let mut removed = Removed::default();
             let turn = self.writers().turn(user).await;
             let outcome = transaction::run!(self.storage(), async |session| {
-                removed = self.remove_once(session, &selection, archives).await?;
+                removed = self.remove_once(session, &selection, kept).await?;
                 if removed.uids.is_empty() { Err(unchanged()) } else { Ok(()) }
             })
             .await;
@@ -141,7 +154,7 @@ impl Mailstore {
         &self,
         session: &mut Session,
         selection: &Selection<'_>,
-        archives: bool,
+        kept: Kept,
     ) -> Result<Removed> {
         let (user, mailbox) = (selection.user, selection.mailbox);
         let storage = self.storage();
@@ -152,8 +165,8 @@ impl Mailstore {
         if selection.flags_all == Flag::Deleted.bit() && after.counts.deleted == 0 {
             return Ok(removed);
         }
-        let archived_ms = archives.then(|| self.clock().now_ms());
-        archive::visit(storage, session, selection, archived_ms, &mut |message, is_archived| {
+        let kept = (kept, self.clock().now_ms());
+        archive::visit(storage, session, selection, kept, &mut |message, is_archived| {
             removed.uids.insert(message.row.uid);
             sum.add(&message.row);
             note_gone(&mut removed.gone, &message);

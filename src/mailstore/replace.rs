@@ -7,6 +7,7 @@ use super::threading::Assigned;
 use crate::model::error::{Error, Result};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::uid::{Uid, UidSet};
+use crate::storage::archive::Kept;
 use crate::storage::field::new_id;
 use crate::storage::messages::Selection;
 use crate::storage::transaction;
@@ -39,7 +40,7 @@ impl Mailstore {
         let Assigned { threads, extended } = self.assign_threads(user, jobs).await?;
         let turn = self.writers().turn(user).await;
         let outcome = transaction::run!(self.storage(), async |session| {
-            let removed = self.remove_once(session, &selection, true).await?;
+            let removed = self.remove_once(session, &selection, Kept::Usual).await?;
             if removed.uids.is_empty() {
                 return Err(Error::NotFound { what: "message" });
             }

@@ -89,6 +89,15 @@ impl Mailstore {
         Ok(())
     }
 
+    /// How long a user's messages are kept where the mailbox says nothing, milliseconds; 0: for
+    /// ever. One round trip.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn user_retention_ms(&self, user: UserId) -> Result<u64> {
+        Ok(usage::find(self.storage(), user).await?.map_or(0, |usage| usage.retention_ms))
+    }
+
     /// Notes something about messages for the API: the caller's data, their own expiry. Says how
     /// many there were. One round trip for a range.
     ///

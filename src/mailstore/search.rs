@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use crate::storage::messages::Fields;
-pub use crate::storage::search::Drafts;
+pub use crate::storage::search::{Drafts, ThreadState};
 
 /// A search may take so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -91,7 +91,7 @@ pub type Place = (TimeMs, MessageId);
 pub struct SearchPage {
     /// Order of the rows.
     pub order: Order,
-    /// Of each thread only the newest message.
+    /// Of each thread only the message that is first in this order.
     pub collapse_threads: bool,
     /// Rows strictly after this, in the order asked for.
     pub after: Option<Place>,
@@ -132,16 +132,14 @@ impl Mailstore {
         }
         let mut found = self.find_all(user, query).await?;
         let place = |found: &Found| page.order.place_at(found.internal_date, found.id);
-        if page.collapse_threads {
-            // the newest of each thread stays
-            found.sort_unstable_by_key(|found| (found.internal_date, found.id));
-            let mut seen = HashSet::new();
-            found.reverse();
-            found.retain(|found| seen.insert(found.thread));
-        }
         found.sort_unstable_by_key(place);
         if !page.order.is_ascending() {
             found.reverse();
+        }
+        if page.collapse_threads {
+            // the first of each thread stays
+            let mut seen = HashSet::new();
+            found.retain(|found| seen.insert(found.thread));
         }
         let total = found.len() as u64;
         let precedes = |a: Place, b: Place| if page.order.is_ascending() { a < b } else { a > b };
@@ -271,16 +269,16 @@ impl Mailstore {
         Ok(text)
     }
 
-    /// The number of messages of each thread, in all mailboxes. One round trip.
+    /// The states of threads, over all mailboxes. One round trip.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn count_threads(
+    pub async fn thread_states(
         &self,
         user: UserId,
         threads: &[ThreadId],
-    ) -> Result<BTreeMap<ThreadId, u64>> {
-        search::count_threads(self.storage(), user, threads).await
+    ) -> Result<BTreeMap<ThreadId, ThreadState>> {
+        search::thread_states(self.storage(), user, threads).await
     }
 
     /// The drafts of threads. One round trip.

@@ -72,14 +72,30 @@ impl<'a> Archiver<'a> {
     }
 }
 
-/// Drafts are not archived, and neither is what was copied before: clients move like that.
-fn is_kept(document: &RawDocument, message: &Message) -> bool {
-    let is_copied = document.get_bool(cstr!("copied")).unwrap_or(false);
-    !is_copied && !message.row.flags.has(Flag::Draft)
+/// What of the removed messages goes into the archive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kept {
+    /// Nothing.
+    Nothing,
+    /// All but drafts, and but what was copied before: clients move like that.
+    Usual,
+    /// Drafts, too: nobody named them, they only go with others.
+    DraftsToo,
+}
+
+impl Kept {
+    fn has(self, document: &RawDocument, message: &Message) -> bool {
+        let is_copied = document.get_bool(cstr!("copied")).unwrap_or(false);
+        match self {
+            Self::Nothing => false,
+            Self::Usual => !is_copied && !message.row.flags.has(Flag::Draft),
+            Self::DraftsToo => !is_copied,
+        }
+    }
 }
 
 /// Calls `visit` for the selected messages, ascending by UID, and copies those worth keeping into
-/// the archive (`now_ms`: `None` copies none); tells `visit` whether it did. The documents stay
+/// the archive, as of `now_ms`; tells `visit` whether it did. The documents stay
 /// where they are. Two round trips per chunk and 1,000 messages, or 4 MB of them.
 ///
 /// # Errors
@@ -88,11 +104,11 @@ pub async fn visit(
     storage: &Storage,
     session: &mut Session,
     selection: &Selection<'_>,
-    now_ms: Option<i64>,
+    (kept, now_ms): (Kept, i64),
     visit: &mut (dyn FnMut(Message, bool) + Send),
 ) -> Result<()> {
     let messages = collection(storage);
-    let mut archiver = Archiver::new(storage, now_ms.unwrap_or_default());
+    let mut archiver = Archiver::new(storage, now_ms);
     let mut left = i64::try_from(selection.limit).unwrap_or(i64::MAX);
     for chunk in Chunks::new(selection.uids) {
         if left == 0 {
@@ -103,13 +119,13 @@ pub async fn visit(
             .sort(doc! { "uid": 1 })
             .limit(if left == i64::MAX { 0 } else { left })
             .batch_size(BATCH);
-        if now_ms.is_none() {
+        if kept == Kept::Nothing {
             find = find.projection(projection(Fields::default()));
         }
         let mut cursor = find.session(&mut *session).await?;
         while cursor.advance(session).await? {
             let message = read(cursor.current())?;
-            let is_kept = now_ms.is_some() && is_kept(cursor.current(), &message);
+            let is_kept = kept.has(cursor.current(), &message);
             if is_kept {
                 archiver.put(session, cursor.current()).await?;
             }
@@ -156,7 +172,7 @@ pub async fn remove_unreachable(
     let (mut ids, mut removed) = (Vec::new(), Removed::default());
     while cursor.advance(session).await? {
         let message = read(cursor.current())?;
-        if now_ms.is_some() && is_kept(cursor.current(), &message) {
+        if now_ms.is_some() && Kept::Usual.has(cursor.current(), &message) {
             archiver.put(session, cursor.current()).await?;
         } else {
             *removed.references.entry(message.content).or_default() += 1;

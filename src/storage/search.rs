@@ -7,7 +7,7 @@ use crate::model::id::{MessageId, ThreadId, UserId};
 use crate::model::message::Message;
 use crate::model::search::Query;
 use crate::storage::Storage;
-use crate::storage::field::{get_count, get_id, int, oid};
+use crate::storage::field::{get_count, get_id, get_int, int, oid};
 use crate::storage::messages::{Chunks, collection};
 use crate::storage::record::message::{Fields, projection, read};
 use bson::raw::RawDocumentBuf;
@@ -201,24 +201,41 @@ fn in_threads(user: UserId, threads: &[ThreadId]) -> Document {
     doc! { "user": oid(user), "thread": { "$in": threads } }
 }
 
-/// The number of messages of each thread, in all mailboxes. One round trip.
+/// A thread's messages in all mailboxes.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct ThreadState {
+    /// How many there are.
+    pub messages: u64,
+    /// One of them has no `\Seen`.
+    pub is_unseen: bool,
+    /// One of them has `\Flagged`.
+    pub is_flagged: bool,
+}
+
+/// The states of threads. One round trip.
 ///
 /// # Errors
 /// `Unavailable`.
-pub async fn count_threads(
+pub async fn thread_states(
     storage: &Storage,
     user: UserId,
     threads: &[ThreadId],
-) -> Result<BTreeMap<ThreadId, u64>> {
-    let group = doc! { "_id": "$thread", "n": { "$sum": 1i64 } };
+) -> Result<BTreeMap<ThreadId, ThreadState>> {
+    let group = doc! { "_id": { "t": "$thread", "f": "$flags" }, "n": { "$sum": 1i64 } };
     let pipeline = [doc! { "$match": in_threads(user, threads) }, doc! { "$group": group }];
     let mut cursor = storage.messages().aggregate(pipeline).await?;
-    let mut counts = BTreeMap::new();
+    let mut states: BTreeMap<ThreadId, ThreadState> = BTreeMap::new();
     while cursor.advance().await? {
         let record: Document = cursor.deserialize_current()?;
-        counts.insert(get_id(&record, "_id")?, get_count(&record, "n"));
+        let Ok(key) = record.get_document("_id") else { continue };
+        let bits = get_int(key, "f");
+        let has = |flag: Flag| bits & i64::from(flag.bit()) != 0;
+        let state = states.entry(get_id(key, "t")?).or_default();
+        state.messages += get_count(&record, "n");
+        state.is_unseen |= !has(Flag::Seen);
+        state.is_flagged |= has(Flag::Flagged);
     }
-    Ok(counts)
+    Ok(states)
 }
 
 /// Drafts in threads: the threads that have any, and the message ids they refer to.
@@ -243,7 +260,8 @@ pub async fn find_drafts(storage: &Storage, user: UserId, threads: &[ThreadId]) 
     while cursor.advance().await? {
         let draft = read(cursor.current())?;
         drafts.threads.insert(draft.thread);
-        drafts.references.extend(draft.summary.references.into_iter().next());
+        // each id once, References first: what it answers is the last
+        drafts.references.extend(draft.summary.references.into_iter().next_back());
     }
     Ok(drafts)
 }
