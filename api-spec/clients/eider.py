@@ -496,9 +496,9 @@ class Eider:
         """Update messages"""
         return self._json("PUT", f"/users/{quote(str(user), safe='')}/mailboxes/{quote(str(mailbox), safe='')}/messages/{quote(str(message), safe='')}", None, body)
 
-    def delete_message(self, user: str, mailbox: str, message: int) -> "Success":
+    def delete_message(self, user: str, mailbox: str, message: int, *, update_thread: bool | None = None) -> "DeletedView":
         """Delete a message"""
-        return self._json("DELETE", f"/users/{quote(str(user), safe='')}/mailboxes/{quote(str(mailbox), safe='')}/messages/{quote(str(message), safe='')}")
+        return self._json("DELETE", f"/users/{quote(str(user), safe='')}/mailboxes/{quote(str(mailbox), safe='')}/messages/{quote(str(message), safe='')}", {"updateThread": update_thread})
 
     def show_attachment(self, user: str, mailbox: str, message: int, attachment: str, *, send_as_string: bool | None = None) -> bytes:
         """Download an attachment"""
@@ -615,7 +615,7 @@ AuthLogList = Any
 
 AuthenticateRequest = TypedDict("AuthenticateRequest", {"appId": "Any", "password": "str", "protocol": "Any", "scope": "Any", "token": "Any", "username": "str"}, total=False)
 
-Authenticated = TypedDict("Authenticated", {"address": "Any", "id": "str", "require2fa": "'SecondFactors'", "require2faEnabled": "Any", "requirePasswordChange": "Any", "scope": "str", "success": "bool", "token": "Any", "totpNonce": "Any", "twoFactorNonce": "Any", "username": "str"}, total=False)
+Authenticated = TypedDict("Authenticated", {"address": "Any", "id": "str", "require2fa": "'SecondFactors'", "require2faEnabled": "bool", "requirePasswordChange": "Any", "scope": "str", "success": "bool", "token": "Any", "totpNonce": "Any", "twoFactorNonce": "Any", "username": "str"}, total=False)
 
 AutoreplyOfAddress = TypedDict("AutoreplyOfAddress", {"end": "Any", "html": "Any", "name": "Any", "start": "Any", "status": "Any", "subject": "Any", "text": "Any"}, total=False)
 
@@ -677,7 +677,7 @@ DeletedAddresses = TypedDict("DeletedAddresses", {"deleted": "int"}, total=False
 
 DeletedDomainAccess = TypedDict("DeletedDomainAccess", {"deleted": "str", "success": "bool"}, total=False)
 
-DeletedUser = TypedDict("DeletedUser", {"addresses": "'DeletedAddresses'", "code": "str", "deleteAfter": "Any", "success": "bool", "task": "str", "user": "str"}, total=False)
+DeletedUser = TypedDict("DeletedUser", {"addresses": "'DeletedAddresses'", "code": "str", "deleteAfter": "str", "success": "bool", "task": "str", "user": "str"}, total=False)
 
 DeletedView = TypedDict("DeletedView", {"deleted": "int", "errors": "int", "success": "bool"}, total=False)
 
@@ -923,7 +923,7 @@ UpdateForwardedRequest = TypedDict("UpdateForwardedRequest", {"address": "Any", 
 
 UpdateMailboxRequest = TypedDict("UpdateMailboxRequest", {"encryptMessages": "Any", "hidden": "Any", "path": "Any", "retention": "Any", "subscribed": "Any"}, total=False)
 
-UpdateMessagesRequest = TypedDict("UpdateMessagesRequest", {"deleted": "Any", "draft": "Any", "expires": "Any", "flagged": "Any", "markHam": "Any", "message": "Any", "metaData": "Any", "moveTo": "Any", "seen": "Any"}, total=False)
+UpdateMessagesRequest = TypedDict("UpdateMessagesRequest", {"deleted": "Any", "draft": "Any", "expires": "Any", "flagged": "Any", "markHam": "Any", "message": "Any", "metaData": "Any", "moveTo": "Any", "seen": "Any", "updateThread": "Any"}, total=False)
 
 UpdateUserRequest = TypedDict("UpdateUserRequest", {"disabled": "Any", "disabledScopes": "Any", "encryptForwarded": "Any", "encryptMessages": "Any", "existingPassword": "Any", "filters": "Any", "forwards": "Any", "fromWhitelist": "Any", "hashedPassword": "Any", "imapMaxConnections": "Any", "imapMaxDownload": "Any", "imapMaxUpload": "Any", "internalData": "Any", "language": "Any", "metaData": "Any", "name": "Any", "password": "Any", "pop3MaxDownload": "Any", "pop3MaxMessages": "Any", "pubKey": "Any", "quota": "Any", "receivedMax": "Any", "recipients": "Any", "retention": "Any", "smimeCerts": "Any", "smimeCipher": "Any", "smimeKeyTransport": "Any", "spamLevel": "Any", "suspended": "Any", "tags": "Any", "uploadSentMessages": "Any"}, total=False)
 
@@ -941,7 +941,7 @@ UserFilterList = TypedDict("UserFilterList", {"limits": "'FilterLimits'", "resul
 
 UserList = Any
 
-UserRow = TypedDict("UserRow", {"activated": "bool", "address": "str", "autoreply": "bool", "disabled": "bool", "enabled2fa": "list[str]", "encryptForwarded": "bool", "encryptMessages": "bool", "hasPasswordSet": "bool", "id": "str", "internalData": "Any", "metaData": "Any", "name": "Any", "quota": "'Quota'", "suspended": "bool", "tags": "list[str]", "targets": "Any", "username": "str"}, total=False)
+UserRow = TypedDict("UserRow", {"activated": "bool", "address": "str", "autoreply": "bool", "disabled": "bool", "enabled2fa": "list[str]", "encryptForwarded": "bool", "encryptMessages": "bool", "hasPasswordSet": "bool", "id": "str", "internalData": "Any", "metaData": "Any", "name": "Any", "quota": "'Quota'", "suspended": "bool", "tags": "Any", "targets": "list[str]", "username": "str"}, total=False)
 
 UserView = TypedDict("UserView", {"activated": "bool", "address": "str", "autoreply": "bool", "disabled": "bool", "disabledScopes": "Any", "enabled2fa": "list[str]", "encryptForwarded": "bool", "encryptMessages": "bool", "featureFlags": "Any", "fromWhitelist": "list[str]", "hasPasswordSet": "bool", "id": "str", "internalData": "Any", "keyInfo": "'KeyInfo'", "language": "Any", "limits": "'LimitsView'", "metaData": "Any", "mtaRelay": "Any", "name": "str", "passwordPwned": "bool", "pubKey": "str", "require2faEnabled": "bool", "requirePasswordChange": "bool", "retention": "Any", "smimeCertInfo": "list['CertificateView']", "smimeCerts": "list[str]", "smimeCipher": "str", "smimeKeyTransport": "str", "spamLevel": "int", "success": "bool", "suspended": "bool", "tags": "Any", "targets": "list[str]", "username": "str"}, total=False)
 

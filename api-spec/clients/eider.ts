@@ -594,8 +594,8 @@ export class Eider {
     }
 
     /** Delete a message */
-    deleteMessage(user: string, mailbox: string, message: number) {
-        return this.json<Success>('DELETE', `/users/${encodeURIComponent(user)}/mailboxes/${encodeURIComponent(mailbox)}/messages/${encodeURIComponent(message)}`, undefined);
+    deleteMessage(user: string, mailbox: string, message: number, query?: { "updateThread"?: boolean }) {
+        return this.json<DeletedView>('DELETE', `/users/${encodeURIComponent(user)}/mailboxes/${encodeURIComponent(mailbox)}/messages/${encodeURIComponent(message)}`, query);
     }
 
     /** Download an attachment */
@@ -751,7 +751,7 @@ export type AuthLogList = (PageView & { "action"?: (string | null); "results": R
 export type AuthenticateRequest = { "appId"?: (string | null); "password": string; "protocol"?: (string | null); "scope"?: (string | null); "token"?: (boolean | null); "username": string };
 
 /** A login that succeeded. */
-export type Authenticated = { "address"?: (string | null); "id": string; "require2fa": SecondFactors; "require2faEnabled"?: (boolean | null); "requirePasswordChange"?: (boolean | null); "scope": string; "success": boolean; "token"?: (string | null); "totpNonce"?: (string | null); "twoFactorNonce"?: (string | null); "username": string };
+export type Authenticated = { "address"?: (string | null); "id": string; "require2fa": SecondFactors; "require2faEnabled": boolean; "requirePasswordChange"?: (boolean | null); "scope": string; "success": boolean; "token"?: (string | null); "totpNonce"?: (string | null); "twoFactorNonce"?: (string | null); "username": string };
 
 /** An autoreply. */
 export type AutoreplyOfAddress = { "end"?: (string | null); "html"?: (string | null); "name"?: (string | null); "start"?: (string | null); "status"?: (boolean | null); "subject"?: (string | null); "text"?: (string | null) };
@@ -844,7 +844,7 @@ export type DeletedAddresses = { "deleted": number };
 export type DeletedDomainAccess = { "deleted": string; "success": boolean };
 
 /** A deletion that was accepted. */
-export type DeletedUser = { "addresses": DeletedAddresses; "code": string; "deleteAfter": unknown; "success": boolean; "task": string; "user": string };
+export type DeletedUser = { "addresses": DeletedAddresses; "code": string; "deleteAfter": string; "success": boolean; "task": string; "user": string };
 
 /** How many messages were deleted. */
 export type DeletedView = { "deleted": number; "errors": number; "success": boolean };
@@ -961,7 +961,7 @@ export type LimitTtl = { "allowed": number; "ttl": Ttl; "used": number };
 export type LimitsView = { "filters": Quota; "forwards": LimitTtl; "imapDownload": LimitTtl; "imapMaxConnections": Quota; "imapUpload": LimitTtl; "pop3Download": LimitTtl; "pop3MaxMessages": Allowed; "quota": Quota; "received": LimitTtl; "recipients": LimitTtl };
 
 /** List header fields. */
-export type ListView = { "id"?: (string | null); "unsubscribe"?: (string | null) };
+export type ListView = { "id"?: (AddressView | null); "unsubscribe"?: (AddressView[] | null) };
 
 /** Why sessions are ended. */
 export type LogoutRequest = { "reason"?: (string | null) };
@@ -976,7 +976,7 @@ export type MailboxShown = (MailboxView & { "success": boolean });
 export type MailboxView = { "encryptMessages": boolean; "hidden": boolean; "id": string; "modifyIndex": number; "name": string; "path": string; "retention"?: (number | null); "size"?: (number | null); "specialUse"?: (string | null); "subscribed": boolean; "total"?: (number | null); "unseen"?: (number | null) };
 
 /** A message in a list. */
-export type MessageItem = (FlagsView & { "attachments": boolean; "attachmentsList": AttachmentView[]; "bcc": RecipientView[]; "cc": RecipientView[]; "contentType": ContentTypeView; "date"?: (string | null); "encrypted"?: boolean; "from": AddressView; "hasDrafts"?: (boolean | null); "headers"?: unknown; "id": MessageRef; "idate": string; "intro"?: string; "mailbox": string; "messageId": string; "metaData"?: unknown; "references": string[]; "size": number; "subject": string; "thread": string; "threadMessageCount"?: (number | null); "to": RecipientView[] });
+export type MessageItem = (FlagsView & { "attachments": boolean; "attachmentsList": AttachmentView[]; "bcc": RecipientView[]; "cc": RecipientView[]; "contentType": ContentTypeView; "date": string; "encrypted"?: boolean; "from": AddressView; "hasDrafts"?: (boolean | null); "headers"?: unknown; "id": MessageRef; "idate": string; "intro"?: string; "mailbox": string; "messageId": string; "metaData"?: unknown; "references": string[]; "size": number; "subject": string; "thread": string; "threadMessageCount"?: (number | null); "to": RecipientView[] });
 
 /** A page of messages. */
 export type MessageList = (PageView & { "results": MessageItem[]; "specialUse"?: (string | null); "success": boolean });
@@ -985,7 +985,7 @@ export type MessageList = (PageView & { "results": MessageItem[]; "specialUse"?:
 export type MessageRef = (number | string);
 
 /** A message in full. */
-export type MessageView = (FlagsView & NotesView & { "attachments": AttachmentView[]; "bcc"?: (RecipientView[] | null); "cc"?: (RecipientView[] | null); "contentType"?: (ContentTypeView | null); "date"?: (string | null); "encrypted"?: boolean; "envelope": EnvelopeView; "expires"?: (string | null); "from": AddressView; "html"?: string[]; "id": number; "idate": string; "list"?: (ListView | null); "mailbox": string; "messageId": string; "metaData": Record<string, unknown>; "outbound"?: OutboundView[]; "references": string[]; "replyTo"?: (AddressView | null); "size": number; "subject": string; "success": boolean; "text": string; "thread": string; "to"?: (RecipientView[] | null); "user": string });
+export type MessageView = (FlagsView & NotesView & { "attachments": AttachmentView[]; "bcc"?: (RecipientView[] | null); "cc"?: (RecipientView[] | null); "contentType": ContentTypeView; "date": string; "encrypted"?: boolean; "envelope": EnvelopeView; "expires"?: (string | null); "from": AddressView; "html"?: string[]; "id": number; "idate": string; "list"?: (ListView | null); "mailbox": string; "messageId": string; "metaData": Record<string, unknown>; "outbound"?: OutboundView[]; "references": string[]; "replyTo"?: (RecipientView[] | null); "size": number; "subject": string; "success": boolean; "text": string; "thread": string; "to"?: (RecipientView[] | null); "user": string });
 
 /** Where messages were moved. */
 export type MovedView = { "id": [number, number][]; "mailbox": string; "success": boolean };
@@ -1213,7 +1213,7 @@ export type UpdateForwardedRequest = { "address"?: (string | null); "autoreply"?
 export type UpdateMailboxRequest = { "encryptMessages"?: (boolean | null); "hidden"?: (boolean | null); "path"?: (string | null); "retention"?: (number | null); "subscribed"?: (boolean | null) };
 
 /** What an update does. */
-export type UpdateMessagesRequest = { "deleted"?: (boolean | null); "draft"?: (boolean | null); "expires"?: (string | null); "flagged"?: (boolean | null); "markHam"?: (boolean | null); "message"?: (string | null); "metaData"?: (Record<string, unknown> | null); "moveTo"?: (string | null); "seen"?: (boolean | null) };
+export type UpdateMessagesRequest = { "deleted"?: (boolean | null); "draft"?: (boolean | null); "expires"?: (string | null); "flagged"?: (boolean | null); "markHam"?: (boolean | null); "message"?: (string | null); "metaData"?: (Record<string, unknown> | null); "moveTo"?: (string | null); "seen"?: (boolean | null); "updateThread"?: (boolean | null) };
 
 /** What a change of a user may hold; everything is optional. */
 export type UpdateUserRequest = { "disabled"?: (boolean | null); "disabledScopes"?: (string[] | null); "encryptForwarded"?: (boolean | null); "encryptMessages"?: (boolean | null); "existingPassword"?: (string | null); "filters"?: (number | null); "forwards"?: (number | null); "fromWhitelist"?: (string[] | null); "hashedPassword"?: (boolean | null); "imapMaxConnections"?: (number | null); "imapMaxDownload"?: (number | null); "imapMaxUpload"?: (number | null); "internalData"?: unknown; "language"?: (string | null); "metaData"?: unknown; "name"?: (string | null); "password"?: (string | null); "pop3MaxDownload"?: (number | null); "pop3MaxMessages"?: (number | null); "pubKey"?: (string | null); "quota"?: (number | null); "receivedMax"?: (number | null); "recipients"?: (number | null); "retention"?: (number | null); "smimeCerts"?: (string[] | null); "smimeCipher"?: (string | null); "smimeKeyTransport"?: (string | null); "spamLevel"?: (number | null); "suspended"?: (boolean | null); "tags"?: (string[] | null); "uploadSentMessages"?: (boolean | null) };
@@ -1240,7 +1240,7 @@ export type UserFilterList = { "limits": FilterLimits; "results": FilterRow[]; "
 export type UserList = (PageView & { "query"?: (string | null); "results": UserRow[]; "success": boolean });
 
 /** A user in a list. */
-export type UserRow = { "activated": boolean; "address": string; "autoreply": boolean; "disabled": boolean; "enabled2fa": string[]; "encryptForwarded": boolean; "encryptMessages": boolean; "hasPasswordSet": boolean; "id": string; "internalData"?: unknown; "metaData"?: unknown; "name"?: (string | null); "quota": Quota; "suspended": boolean; "tags": string[]; "targets"?: (string[] | null); "username": string };
+export type UserRow = { "activated": boolean; "address": string; "autoreply": boolean; "disabled": boolean; "enabled2fa": string[]; "encryptForwarded": boolean; "encryptMessages": boolean; "hasPasswordSet": boolean; "id": string; "internalData"?: unknown; "metaData"?: unknown; "name"?: (string | null); "quota": Quota; "suspended": boolean; "tags"?: (string[] | null); "targets": string[]; "username": string };
 
 /** A user. */
 export type UserView = { "activated": boolean; "address": string; "autoreply": boolean; "disabled": boolean; "disabledScopes"?: (string[] | null); "enabled2fa": string[]; "encryptForwarded": boolean; "encryptMessages": boolean; "featureFlags": unknown; "fromWhitelist": string[]; "hasPasswordSet": boolean; "id": string; "internalData"?: unknown; "keyInfo": KeyInfo; "language"?: (string | null); "limits": LimitsView; "metaData": unknown; "mtaRelay"?: (string | null); "name": string; "passwordPwned": boolean; "pubKey": string; "require2faEnabled": boolean; "requirePasswordChange": boolean; "retention"?: (number | null); "smimeCertInfo": CertificateView[]; "smimeCerts": string[]; "smimeCipher": string; "smimeKeyTransport": string; "spamLevel": number; "success": boolean; "suspended": boolean; "tags"?: (string[] | null); "targets": string[]; "username": string };

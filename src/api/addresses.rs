@@ -9,6 +9,7 @@ use super::page::Position;
 use super::params::{Params, Unknown};
 use super::problem::{Problem, ProblemView, RefusalView};
 use super::reply::{Answer, Created, Reply, Success};
+use crate::directory::address::PATTERN_AS_MAIN;
 use crate::directory::address::{AddressFilter, NewAddress};
 use crate::directory::user::Around;
 use crate::model::address::EmailAddress;
@@ -222,7 +223,8 @@ pub struct UpdateAddressRequest {
     request_body = UpdateAddressRequest,
     responses(
         (status = 200, description = "Changed", body = Success),
-        (status = 400, description = "Refused, `ChangeNotAllowed`, `AddressExistsError`",
+        (status = 400, description = "Refused, `ChangeNotAllowed`, `WildcardNotPermitted`, \
+            `AddressExistsError`",
             body = ProblemView),
         (status = 403, description = "Not permitted, or no valid token", body = RefusalView),
         (status = 404, description = "`UserNotFound`, `AddressNotFound`", body = ProblemView)
@@ -249,7 +251,10 @@ pub async fn update(State(ctx): State<Context>, mut call: Call) -> Answer {
     let becomes_main = main == Some(true);
     let changed =
         ctx.directory.update_address(user, address, update, renamed.as_deref(), becomes_main);
-    changed.await.map_err(|error| forbidden_as(error, "ChangeNotAllowed"))?;
+    changed.await.map_err(|error| match error {
+        Error::Forbidden { reason: PATTERN_AS_MAIN } => forbidden_as(error, "WildcardNotPermitted"),
+        error => forbidden_as(error, "ChangeNotAllowed"),
+    })?;
     Ok(Reply::success())
 }
 

@@ -3,7 +3,7 @@
 use super::Context;
 use super::access::{Grant, Resource};
 use super::extract::Call;
-use super::message_list::{Extras, MessageList, ascending_of, items};
+use super::message_list::{Extras, MessageList, items, order};
 use super::message_view::MessageRef;
 use super::page::{Position, foreign_cursor};
 use super::params::Unknown;
@@ -42,7 +42,7 @@ pub async fn list(State(ctx): State<Context>, mut call: Call) -> Answer {
     let user = params.user();
     let extras = Extras::read(params);
     let extras = Extras { has_drafts: false, collapse_threads: false, ..extras };
-    let ascending = params.parsed("order", "must be asc or desc", ascending_of).or(false);
+    let ascending = order(params).unwrap_or(false);
     let page = params.page();
     params.session();
     let caller = call.params.finish(Unknown::Ignored)?;

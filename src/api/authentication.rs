@@ -6,6 +6,7 @@ use super::extract::Call;
 use super::params::Unknown;
 use super::problem::{Problem, ProblemView, RefusalView};
 use super::reply::{Answer, Reply, Success};
+use super::user_fields::login_name;
 use crate::auth::authenticate::{
     Attempt, DOOR_CLOSED, Login, NOT_YET_VALID, Protocol, Secret, Source,
 };
@@ -14,6 +15,7 @@ use crate::model::principal::Role;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// The scopes and the doors they stand for.
@@ -63,8 +65,8 @@ pub struct Authenticated {
     #[serde(rename = "require2fa")]
     pub require_2fa: SecondFactors,
     /// Clients shall insist on a second factor.
-    #[serde(rename = "require2faEnabled", skip_serializing_if = "Option::is_none")]
-    pub require_2fa_enabled: Option<bool>,
+    #[serde(rename = "require2faEnabled")]
+    pub require_2fa_enabled: bool,
     /// The password was a temporary one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_password_change: Option<bool>,
@@ -125,10 +127,15 @@ pub async fn authenticate(State(ctx): State<Context>, call: Call) -> Answer {
         p.take("token");
     }
     let session = p.session();
-    let username = p.text("username", 320).required();
+    let username = login_name(&mut p);
     let password = p.text("password", 256).required();
     let label = p.text("protocol", 255).or("API".to_owned());
-    let app_id = p.text("appId", 2048).optional();
+    let app_id = p.parsed("appId", "must be a URL", |value| {
+        let text = value.as_str().filter(|text| text.len() <= 2048)?;
+        text.parse::<axum::http::Uri>().ok().filter(|url| url.scheme().is_some())?;
+        Some(text.to_owned())
+    });
+    let app_id = app_id.optional();
     let scope = p.text("scope", 32).or("master".to_owned());
     let wants_token = p.boolean("token").or(false);
     if wants_token && scope != "master" {
@@ -145,7 +152,18 @@ pub async fn authenticate(State(ctx): State<Context>, call: Call) -> Answer {
         session: session.sess.as_deref(),
         app_id: app_id.as_deref(),
     };
-    let login = ctx.authenticator.log_in(&attempt).await.map_err(refused)?;
+    let login = match ctx.authenticator.log_in(&attempt).await {
+        Ok(login) => login,
+        Err(error) => {
+            let problem = refused(error);
+            // after a failure only: who it was tells nobody whether the password was right
+            let user = ctx.authenticator.find_user(&username).await?;
+            return Err(match user {
+                Some(user) => problem.with("id", json!(user.id.to_string())),
+                None => problem,
+            });
+        }
+    };
     Ok(Reply::json(&ctx.authenticated(login, scope, wants_token).await?))
 }
 
@@ -179,7 +197,7 @@ impl Context {
             address: (login.source != Source::App).then_some(user.address),
             scope,
             require_2fa: SecondFactors::new(factors),
-            require_2fa_enabled: login.requires_second_factor.then_some(true),
+            require_2fa_enabled: login.requires_second_factor,
             require_password_change: (login.source != Source::App)
                 .then_some(login.source == Source::Temporary),
             token,
@@ -285,7 +303,7 @@ pub struct PreauthRequest {
 pub async fn preauth(State(ctx): State<Context>, call: Call) -> Answer {
     let mut p = call.params;
     p.session();
-    let username = p.text("username", 320).required();
+    let username = login_name(&mut p);
     let scope = p.text("scope", 32).or("master".to_owned());
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize_any(Resource::Authentication, Grant::Create)?;

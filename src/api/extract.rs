@@ -10,7 +10,7 @@ use super::{body, query};
 use crate::model::id::UserId;
 use axum::RequestExt as _;
 use axum::extract::{FromRequest, RawPathParams, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
@@ -66,6 +66,12 @@ fn merge(values: &mut Map<String, Value>, asked: Map<String, Value>) {
     for (name, value) in asked {
         values.insert(name, value);
     }
+}
+
+/// The token of a request whose other parameters are of no interest.
+pub fn sent_token(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let asked = query::parse(uri.query().unwrap_or_default().as_bytes(), true).ok();
+    token_of(asked.and_then(|mut asked| asked.remove("accessToken")), headers)
 }
 
 /// §0.4: query `accessToken`, then `X-Access-Token`, then `Authorization: Bearer`.

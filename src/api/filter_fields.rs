@@ -94,15 +94,13 @@ pub fn query_labels(query: &FilterQuery) -> Vec<Value> {
     ] {
         labels.extend(value.as_ref().map(|value| json!([label, format!("({value})")])));
     }
-    labels.extend(query.text.as_ref().map(|text| json!([format!("\"{text}\"")])));
     if query.has_attachments == Some(true) {
         labels.push(json!(["has attachment"]));
     }
+    labels.extend(query.text.as_ref().map(|text| json!(["text", format!("\"{text}\"")])));
     match query.size {
-        Some(size) if size > 0 => labels.push(json!(["larger", format!("{size} octets")])),
-        Some(size) if size < 0 => {
-            labels.push(json!(["smaller", format!("{} octets", size.unsigned_abs())]));
-        }
+        Some(size) if size > 0 => labels.push(json!(["larger", size])),
+        Some(size) if size < 0 => labels.push(json!(["smaller", size.unsigned_abs()])),
         _ => {}
     }
     labels
@@ -201,24 +199,38 @@ pub fn apply_action(p: &mut Params, action: &mut FilterAction) {
     let id = |value: &Value| value.as_str().and_then(|text| text.to_ascii_lowercase().parse().ok());
     let expected = "must be 24 hexadecimal digits";
     apply(p, &mut sent, ("action", "mailbox"), &mut action.mailbox, id, expected);
-    let mut targets = Some(std::mem::take(&mut action.targets));
-    let expected = "must be a list of addresses and smtp, smtps, http or https URLs";
-    apply(p, &mut sent, ("action", "targets"), &mut targets, read_targets, expected);
-    action.targets = targets.unwrap_or_default();
+    apply_targets(p, sent.remove("targets"), &mut action.targets);
     refuse_others(p, "action", &sent);
 }
 
-fn read_targets(value: &Value) -> Option<Vec<ForwardTarget>> {
-    let items = value.as_array().filter(|items| items.len() <= LIST_ITEMS_MAX)?;
-    let one = |item: &Value| ForwardTarget::new(item.as_str()?).ok();
-    let mut targets: Vec<ForwardTarget> = Vec::new();
-    for target in items.iter().map(one) {
-        let target = target?;
-        if !targets.contains(&target) {
-            targets.push(target);
+fn read_target(index: usize, item: &Value) -> Result<ForwardTarget, String> {
+    let read = |item: &Value| ForwardTarget::new(item.as_str()?).ok();
+    read(item).ok_or_else(|| format!("action,targets,{index}"))
+}
+
+/// A list of targets instead of those there are.
+fn apply_targets(p: &mut Params, sent: Option<Value>, slot: &mut Vec<ForwardTarget>) {
+    let Some(sent) = sent else { return };
+    let none = Vec::new();
+    let items = if is_none(&sent) { Some(&none) } else { sent.as_array() };
+    let items = items.filter(|items| items.len() <= LIST_ITEMS_MAX);
+    let read = items.ok_or_else(|| "action,targets".to_owned()).and_then(|items| {
+        let mut targets: Vec<ForwardTarget> = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let target = read_target(index, item)?;
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        Ok(targets)
+    });
+    match read {
+        Ok(targets) => *slot = targets,
+        Err(path) => {
+            let expected = "must be a list of addresses and smtp, smtps, http or https URLs";
+            p.fail(&path, format!("\"targets\" {expected}"));
         }
     }
-    Some(targets)
 }
 
 #[cfg(test)]
@@ -265,7 +277,7 @@ mod tests {
         let expected = [
             "action,mailbox",
             "action,seen",
-            "action,targets",
+            "action,targets,0",
             "query,from",
             "query,size",
             "query,x",

@@ -8,6 +8,7 @@ use super::extract::Call;
 use super::params::{Params, Unknown, boolean_of, date_of};
 use super::problem::{ProblemView, RefusalView};
 use super::reply::{Answer, Created, Reply, Success};
+use super::user_fields::target_texts;
 use crate::directory::address::NewAddress;
 use crate::model::filter::Autoreply;
 use crate::model::forward::Forwarding;
@@ -93,7 +94,7 @@ pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
     p.session();
     let address = p.text("address", 320).required();
     let allows_pattern = p.boolean("allowWildcard").or(false);
-    let targets = p.texts("targets", 1024).optional().unwrap_or_default();
+    let targets = target_texts(&mut p).unwrap_or_default();
     let mut update = update_of(&mut p);
     update.forwarding = Some(Forwarding {
         forwards_max: p.count("forwards").or(0),
@@ -150,7 +151,7 @@ pub async fn update(State(ctx): State<Context>, mut call: Call) -> Answer {
     let id: AddressId = p.id("address").required();
     p.session();
     let renamed = renamed_of(&mut p, renamed);
-    let targets = p.texts("targets", 1024).optional();
+    let targets = target_texts(&mut p);
     let forwards = p.count("forwards").optional().filter(|forwards| *forwards > 0);
     let is_disabled = p.boolean("forwardedDisabled").optional();
     let mut update = update_of(&mut p);

@@ -1,5 +1,6 @@
 //! Mailboxes as the API shows them, and their order in lists.
 
+use crate::codec::collation::Collation;
 use crate::model::mailbox::Mailbox;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -58,8 +59,13 @@ pub struct MailboxShown {
     pub mailbox: MailboxView,
 }
 
-/// The view of a mailbox.
-pub fn view(mailbox: &Mailbox, with_counts: bool, with_size: bool) -> MailboxView {
+/// The view of a mailbox of a user with this retention.
+pub fn view(
+    mailbox: &Mailbox,
+    user_retention_ms: u64,
+    with_counts: bool,
+    with_size: bool,
+) -> MailboxView {
     MailboxView {
         id: mailbox.id.to_string(),
         name: mailbox.name.leaf().to_owned(),
@@ -69,7 +75,7 @@ pub fn view(mailbox: &Mailbox, with_counts: bool, with_size: bool) -> MailboxVie
         subscribed: mailbox.subscribed,
         hidden: mailbox.hidden,
         encrypt_messages: mailbox.encrypt_messages,
-        retention: mailbox.retention_ms.filter(|retention_ms| *retention_ms > 0),
+        retention: mailbox.kept_ms(user_retention_ms),
         size: with_size.then_some(mailbox.counts.octets),
         total: with_counts.then_some(mailbox.counts.messages),
         unseen: with_counts.then_some(mailbox.counts.unseen),
@@ -86,7 +92,7 @@ pub fn sort(mailboxes: &mut [Mailbox]) {
             () if mailbox.subscribed => 2,
             () => 3,
         };
-        (class, name.to_lowercase(), name.to_owned())
+        (class, Collation::UnicodeCasemap.key(name), name.to_owned())
     });
 }
 
@@ -129,12 +135,12 @@ mod tests {
 
     #[test]
     fn views_show_what_was_asked_for() {
-        let plain = json!(view(&mailbox("x/y", true), false, false));
+        let plain = json!(view(&mailbox("x/y", true), 0, false, false));
         assert_eq!((&plain["name"], &plain["path"]), (&json!("y"), &json!("x/y")));
         for absent in ["specialUse", "size", "total", "unseen", "retention"] {
             assert!(plain.get(absent).is_none(), "{absent}");
         }
-        let full = json!(view(&mailbox("Sent", true), true, true));
+        let full = json!(view(&mailbox("Sent", true), 0, true, true));
         assert_eq!(full["specialUse"], "\\Sent");
         assert_eq!(
             (&full["total"], &full["unseen"], &full["size"]),

@@ -141,7 +141,8 @@ pub async fn list(State(ctx): State<Context>, mut call: Call) -> Answer {
         !is_special_only || mailbox.special_use.is_some() || mailbox.name.is_inbox()
     });
     mailbox_view::sort(&mut mailboxes);
-    let view = |mailbox: &Mailbox| mailbox_view::view(mailbox, with_counts, with_sizes);
+    let kept_ms = ctx.mailstore.user_retention_ms(user).await?;
+    let view = |mailbox: &Mailbox| mailbox_view::view(mailbox, kept_ms, with_counts, with_sizes);
     Ok(Reply::json(&MailboxList { success: true, results: mailboxes.iter().map(view).collect() }))
 }
 
@@ -247,7 +248,10 @@ pub async fn show(State(ctx): State<Context>, mut call: Call) -> Answer {
         check_user(&ctx.mailstore, user).await?;
         return Err(Error::NotFound { what: "mailbox" }.into());
     };
-    let mailbox = mailbox_view::view(&mailbox, true, false);
+    let kept_ms = ctx.mailstore.user_retention_ms(user).await?;
+    let mut mailbox = mailbox_view::view(&mailbox, kept_ms, true, false);
+    // 0 for ever: lists leave it out, details do not
+    mailbox.retention.get_or_insert(0);
     Ok(Reply::json(&MailboxShown { success: true, mailbox }))
 }
 

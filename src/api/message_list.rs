@@ -93,7 +93,7 @@ impl Extras {
         ("metaData" = Option<bool>, Query, description = "Show the caller's own data"),
         ("threadCounters" = Option<bool>, Query, description = "Count each thread's messages"),
         ("includeHasDrafts" = Option<bool>, Query, description = "Say whether a draft replies"),
-        ("collapseThreads" = Option<bool>, Query, description = "The newest of each thread"),
+        ("collapseThreads" = Option<bool>, Query, description = "The first of each thread"),
         ("includeHeaders" = Option<bool>, Query, description = "Show all header fields"),
         ("limit" = Option<u32>, Query, description = "Messages of a page, 1 to 250, default 20"),
         ("next" = Option<String>, Query, description = "`nextCursor` of the page before"),
@@ -109,7 +109,7 @@ pub async fn list(State(ctx): State<Context>, mut call: Call) -> Answer {
     let (user, mailbox) = (params.user(), params.id("mailbox").required());
     let unseen = params.boolean("unseen").optional();
     let extras = Extras::read(params);
-    let ascending = params.parsed("order", "must be asc or desc", ascending_of).or(false);
+    let ascending = order(params).unwrap_or(false);
     let page = params.page();
     params.session();
     let caller = call.params.finish(Unknown::Ignored)?;
@@ -157,8 +157,14 @@ fn total(mailbox: &Mailbox, unseen: Option<bool>) -> u64 {
     }
 }
 
+/// `order`, if it was sent: anything but `asc` is descending.
+pub fn order(params: &mut Params) -> Option<bool> {
+    let sent = params.take("order").filter(|value| value.as_str() != Some(""))?;
+    Some(ascending_of(&sent).unwrap_or(false))
+}
+
 /// `asc` or `desc`, also as 1 and -1.
-pub fn ascending_of(value: &Value) -> Option<bool> {
+fn ascending_of(value: &Value) -> Option<bool> {
     match value {
         Value::String(text) if text.eq_ignore_ascii_case("asc") || text == "1" => Some(true),
         Value::String(text) if text.eq_ignore_ascii_case("desc") || text == "-1" => Some(false),
@@ -186,7 +192,7 @@ fn read_key(key: &str) -> Result<(i64, Uid), Problem> {
 
 fn foreign() -> Problem {
     let status = StatusCode::INTERNAL_SERVER_ERROR;
-    Problem::new(status, "InternalDatabaseError", "The cursor is not one of this list")
+    Problem::new(status, "InternalDatabaseError", "Invalid paging cursor")
 }
 
 fn page_query(
@@ -237,7 +243,8 @@ pub fn search_page(
     Ok(SearchPage { order, collapse_threads: extras.collapse_threads, after, before, limit })
 }
 
-/// The rows of a list. One query each for thread counters and drafts; header fields are read from
+/// The rows of a list. One query each for threads (a collapsed one is seen when all of it is,
+/// flagged when any of it is) and drafts; header fields are read from
 /// the contents.
 ///
 /// # Errors
@@ -268,16 +275,23 @@ pub async fn items(
     }
     if extras.meta {
         for (item, message) in items.iter_mut().zip(messages) {
-            item.meta_data = Some(message_view::meta_data(message));
+            item.meta_data = message_view::meta_data(message);
         }
     }
     let mut threads: Vec<ThreadId> = messages.iter().map(|message| message.thread).collect();
     threads.sort_unstable();
     threads.dedup();
-    if extras.thread_counters {
-        let counts = mailstore.count_threads(user, &threads).await?;
+    if extras.thread_counters || extras.collapse_threads {
+        let states = mailstore.thread_states(user, &threads).await?;
         for (item, message) in items.iter_mut().zip(messages) {
-            item.thread_message_count = Some(counts.get(&message.thread).copied().unwrap_or(1));
+            let Some(state) = states.get(&message.thread) else { continue };
+            if extras.thread_counters {
+                item.thread_message_count = Some(state.messages);
+            }
+            if extras.collapse_threads {
+                item.flags.seen = !state.is_unseen;
+                item.flags.flagged = state.is_flagged;
+            }
         }
     }
     if extras.has_drafts {

@@ -44,7 +44,7 @@ pub struct OutboundEntryView {
     pub seq: String,
     /// To whom.
     pub recipient: String,
-    /// Why it is sent: `submit`, `forward`, `autoreply`, `bounce`.
+    /// Always `default`: there is one queue.
     pub sending_zone: String,
     /// When it is tried next.
     pub queued: String,
@@ -56,7 +56,7 @@ impl OutboundView {
         let one = |entry: &Entry| OutboundEntryView {
             seq: format!("{:03x}", entry.seq),
             recipient: entry.recipient.clone(),
-            sending_zone: entry.reason.name().to_owned(),
+            sending_zone: "default".to_owned(),
             queued: iso_date(entry.due_ms),
         };
         let entries: Vec<_> = entries.iter().map(one).collect();

@@ -3,10 +3,9 @@
 use super::Context;
 use super::access::{Grant, Resource};
 use super::extract::Call;
-use super::message_source::find;
 use super::params::{Params, Unknown, date_of};
 use super::problem::{Problem, ProblemView};
-use super::reply::{Answer, Reply, Success};
+use super::reply::{Answer, Reply};
 use super::search::ScheduledView;
 use crate::mailstore::Mailstore;
 use crate::mailstore::fetch::Fields;
@@ -15,11 +14,13 @@ use crate::mailstore::retention::Notes;
 use crate::model::error::{Error, Result};
 use crate::model::flag::{Flag, FlagChange, FlagSet};
 use crate::model::id::{MailboxId, UserId};
+use crate::model::search::Query;
 use crate::model::uid::{Uid, UidSet};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// UIDs that are looked up one by one; for larger sets the mailbox's view is asked.
@@ -50,6 +51,8 @@ pub struct UpdateMessagesRequest {
     /// The caller's own data; replaces what was there.
     #[schema(value_type = Option<Object>)]
     meta_data: Option<Value>,
+    /// All messages of the same threads in the mailbox as well; only with flags and moves.
+    update_thread: Option<bool>,
 }
 
 /// How many messages were updated.
@@ -92,6 +95,7 @@ struct Update {
     cleared: u8,
     is_ham: bool,
     notes: Notes,
+    has_threads: bool,
 }
 
 impl Update {
@@ -116,7 +120,16 @@ impl Update {
             expires_ms: params.parsed("expires", "must be a date or false", expiry_of).optional(),
         };
         let uids = params.uid_set("message").required();
-        Self { uids, target: params.id("moveTo").optional(), set, cleared, is_ham, notes }
+        let target = params.id("moveTo").optional();
+        if target.is_none() && params.has("moveTo") {
+            params.fail("moveTo", "\"moveTo\" is not allowed to be empty");
+        }
+        let has_threads = params.boolean("updateThread").or(false);
+        if has_threads && (notes != Notes::default() || (set | cleared) & Flag::Draft.bit() != 0) {
+            let text = "\"updateThread\" goes with seen, flagged, deleted and moveTo only";
+            params.fail("updateThread", text);
+        }
+        Self { uids, target, set, cleared, is_ham, notes, has_threads }
     }
 
     /// Whoever flags a message wants it.
@@ -201,9 +214,12 @@ async fn run_update(ctx: &Context, mut call: Call) -> Answer {
         let text = "The target mailbox does not exist";
         return Err(uncoded(StatusCode::INTERNAL_SERVER_ERROR, text));
     }
-    let uids = existing(&ctx.mailstore, user, mailbox, &update.uids).await?;
+    let mut uids = existing(&ctx.mailstore, user, mailbox, &update.uids).await?;
     if uids.is_empty() {
         return Err(Error::NotFound { what: "message" }.into());
+    }
+    if update.has_threads {
+        uids = with_threads(&ctx.mailstore, user, mailbox, &uids).await?;
     }
     for (bits, is_set) in [(update.set, true), (update.cleared, false)] {
         let flags = FlagSet::new(bits, Vec::new());
@@ -254,6 +270,24 @@ async fn existing(
     Ok(found)
 }
 
+/// The UIDs, and those of the messages in the same threads and mailbox.
+async fn with_threads(
+    mailstore: &Mailstore,
+    user: UserId,
+    mailbox: MailboxId,
+    uids: &UidSet,
+) -> Result<UidSet> {
+    let mut stream = mailstore.fetch(user, mailbox, uids, Fields::default()).await?;
+    let mut threads = BTreeSet::new();
+    while let Some(message) = stream.next().await? {
+        threads.insert(message.thread);
+    }
+    let threads = threads.into_iter().map(Query::Thread).collect();
+    let query = Query::All(vec![Query::Mailbox(mailbox), Query::Any(threads)]);
+    let found = mailstore.find_all(user, &query).await?;
+    Ok(found.iter().map(|found| found.uid).collect::<UidSet>().union(uids))
+}
+
 /// `{error}` without a code.
 fn uncoded(status: StatusCode, text: &str) -> Problem {
     let mut body = Map::new();
@@ -270,11 +304,13 @@ fn uncoded(status: StatusCode, text: &str) -> Problem {
     params(
         ("user" = String, Path, description = "User id, or `me`"),
         ("mailbox" = String, Path, description = "Mailbox id"),
-        ("message" = u32, Path, description = "UID")
+        ("message" = u32, Path, description = "UID"),
+        ("updateThread" = Option<bool>, Query,
+            description = "All messages of its thread in the mailbox")
     ),
     responses(
-        (status = 200, description = "Deleted", body = Success),
-        (status = 404, description = "No such message; without a code", body = ProblemView)
+        (status = 200, description = "Deleted", body = DeletedView),
+        (status = 404, description = "`MessageNotFound`, `NoSuchMailbox`", body = ProblemView)
     )
 )]
 pub async fn delete(State(ctx): State<Context>, mut call: Call) -> Answer {
@@ -282,18 +318,27 @@ pub async fn delete(State(ctx): State<Context>, mut call: Call) -> Answer {
     let (user, mailbox) = (params.user(), params.id("mailbox").required());
     let uid = params.uid("message").required();
     params.session();
+    let has_threads = params.boolean("updateThread").or(false);
     let caller = call.params.finish(Unknown::Rejected)?;
     ctx.authorize(&caller, Resource::Messages, Grant::Delete, user)?;
-    let missing = || uncoded(StatusCode::NOT_FOUND, "Message was not found");
-    match find(&ctx.mailstore, user, mailbox, uid, Fields::default()).await {
-        Err(Error::NotFound { .. }) => return Err(missing()),
-        found => found?,
-    };
-    let removed = ctx.mailstore.remove(user, mailbox, &UidSet::from_range(uid, uid)).await?;
-    if removed.is_empty() {
-        return Err(missing());
+    let (mailstore, named) = (&ctx.mailstore, UidSet::from_range(uid, uid));
+    if existing(mailstore, user, mailbox, &named).await?.is_empty() {
+        let has_mailbox = mailstore.find_mailbox(user, mailbox).await?.is_some();
+        let what = if has_mailbox { "message" } else { "mailbox" };
+        return Err(Error::NotFound { what }.into());
     }
-    Ok(Reply::success())
+    let along = match has_threads {
+        true => with_threads(mailstore, user, mailbox, &named).await?.difference(&named),
+        false => UidSet::new(),
+    };
+    let mut deleted = mailstore.remove(user, mailbox, &named).await?.len();
+    if deleted == 0 {
+        return Err(Error::NotFound { what: "message" }.into());
+    }
+    if !along.is_empty() {
+        deleted += mailstore.remove_along(user, mailbox, &along).await?.len();
+    }
+    Ok(Reply::json(&DeletedView { success: true, deleted, errors: 0 }))
 }
 
 /// Delete all messages of a mailbox

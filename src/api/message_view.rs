@@ -2,6 +2,7 @@
 //!
 //! From model types and read fields to views; reads nothing by itself.
 
+use super::mailing_list::ListView;
 use super::message_notes::{EnvelopeView, NotesView, OutboundView, envelope};
 use super::reply::{iso_date, json_value};
 use crate::codec::mime::display::{Attachment, Layout, Shown};
@@ -149,8 +150,8 @@ pub struct MessageItem {
     pub message_id: String,
     /// Decoded subject.
     pub subject: String,
-    /// Date of the header, or null.
-    pub date: Option<String>,
+    /// Date of the header; the internal date where there is none.
+    pub date: String,
     /// Internal date.
     pub idate: String,
     /// First words of the text.
@@ -180,17 +181,6 @@ pub struct MessageItem {
     pub headers: Option<Value>,
 }
 
-/// List header fields.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ListView {
-    /// List-ID.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// List-Unsubscribe.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unsubscribe: Option<String>,
-}
-
 /// A message in full.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -211,7 +201,7 @@ pub struct MessageView {
     pub from: AddressView,
     /// Reply-To.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reply_to: Option<AddressView>,
+    pub reply_to: Option<Vec<RecipientView>>,
     /// To.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Vec<RecipientView>>,
@@ -225,8 +215,8 @@ pub struct MessageView {
     pub subject: String,
     /// Message-ID with its angle brackets.
     pub message_id: String,
-    /// Date of the header, or null.
-    pub date: Option<String>,
+    /// Date of the header; the internal date where there is none.
+    pub date: String,
     /// Internal date.
     pub idate: String,
     /// List header fields.
@@ -253,8 +243,7 @@ pub struct MessageView {
     #[schema(value_type = Object)]
     pub meta_data: Value,
     /// Content-Type.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub content_type: Option<ContentTypeView>,
+    pub content_type: ContentTypeView,
     /// True if it is encrypted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub encrypted: bool,
@@ -351,16 +340,16 @@ pub fn item(message: &Message, root: &Part) -> MessageItem {
         to: summary.to.iter().map(one).collect(),
         cc: summary.cc.iter().map(one).collect(),
         bcc: summary.bcc.iter().map(one).collect(),
-        message_id: summary.message_id.clone(),
+        message_id: message_id(message),
         subject: summary.subject.clone(),
-        date: summary.date_ms.map(iso_date),
+        date: date(message),
         idate: iso_date(message.row.internal_date),
         intro: summary.preview.clone(),
         attachments: summary.has_attachments,
         attachments_list: attachments(&Layout::of(root)),
         size: message.row.octets,
         flags: (&message.row.flags).into(),
-        references: distinct(&summary.references),
+        references: summary.references.iter().take(summary.references_own).cloned().collect(),
         content_type: content_type_of(root),
         encrypted: summary.encrypted,
         meta_data: None,
@@ -368,19 +357,22 @@ pub fn item(message: &Message, root: &Part) -> MessageItem {
     }
 }
 
-/// Each id once, where it stands last: In-Reply-To usually repeats the end of References.
-fn distinct(ids: &[String]) -> Vec<String> {
-    let later = |at: usize| ids.get(at + 1..).unwrap_or_default();
-    ids.iter()
-        .enumerate()
-        .filter(|(at, id)| !later(*at).contains(id))
-        .map(|(_, id)| id.clone())
-        .collect()
+/// The Message-ID; clients that name messages by it get one of ours where there is none.
+fn message_id(message: &Message) -> String {
+    match message.summary.message_id.as_str() {
+        "" => format!("<{}@message-id.invalid>", message.id),
+        id => id.to_owned(),
+    }
 }
 
-/// The caller's own data of a message; an empty object if there is none.
-pub fn meta_data(message: &Message) -> Value {
-    message.meta.as_deref().and_then(json_value).unwrap_or_else(|| json!({}))
+/// The Date, or when the message was stored.
+fn date(message: &Message) -> String {
+    iso_date(message.summary.date_ms.unwrap_or(message.row.internal_date))
+}
+
+/// The caller's own data of a message.
+pub fn meta_data(message: &Message) -> Option<Value> {
+    message.meta.as_deref().and_then(json_value)
 }
 
 /// A message in full, from its tree, header fields and texts.
@@ -396,10 +388,6 @@ pub fn details(
     let recipients = |name: &str| {
         Some(fields.recipients(name)?.iter().map(RecipientView::from).collect::<Vec<_>>())
     };
-    let references = match fields.message_ids("references") {
-        ids if ids.is_empty() => distinct(&summary.references),
-        ids => ids,
-    };
     MessageView {
         success: true,
         id: message.row.uid,
@@ -408,44 +396,32 @@ pub fn details(
         user,
         envelope: envelope(&message.prefix, &info),
         from: summary.from.first().map(Into::into).unwrap_or_default(),
-        reply_to: first_address(fields, "reply-to"),
+        reply_to: recipients("reply-to"),
         to: recipients("to"),
         cc: recipients("cc"),
         bcc: recipients("bcc"),
         subject: summary.subject.clone(),
-        message_id: summary.message_id.clone(),
-        date: summary.date_ms.map(iso_date),
+        message_id: message_id(message),
+        date: date(message),
         idate: iso_date(message.row.internal_date),
-        list: list(fields),
+        list: ListView::of(fields),
         expires: message.expires_ms.map(iso_date),
         size: message.row.octets,
         flags: (&message.row.flags).into(),
         html: shown.html,
         text: shown.text,
         attachments: attachments(&Layout::of(root)),
-        references,
-        meta_data: meta_data(message),
+        references: fields.message_ids("references"),
+        meta_data: meta_data(message).unwrap_or_else(|| json!({})),
         content_type: match fields.first("content-type") {
-            Some(FieldValue::ContentType(content_type)) => Some(content_type.into()),
-            _ => None,
+            Some(FieldValue::ContentType(content_type)) => content_type.into(),
+            // RFC 2045 §5.2
+            _ => ContentTypeView { value: "text/plain".to_owned(), params: Map::new() },
         },
         encrypted: summary.encrypted,
         outbound: Vec::new(),
         notes: NotesView::of(&info),
     }
-}
-
-fn first_address(fields: &Fields, name: &str) -> Option<AddressView> {
-    match fields.recipients(name)?.first()? {
-        Recipient::One(named) => Some(named.into()),
-        Recipient::Group { members, .. } => members.first().map(Into::into),
-    }
-}
-
-fn list(fields: &Fields) -> Option<ListView> {
-    let text = |name: &str| fields.text(name).map(ToOwned::to_owned);
-    let view = ListView { id: text("list-id"), unsubscribe: text("list-unsubscribe") };
-    (view != ListView::default()).then_some(view)
 }
 
 /// All header fields as an object: lowercase name to value, or to a list of values where a field
@@ -459,7 +435,14 @@ pub fn headers(fields: &Fields) -> Value {
                 let views: Vec<RecipientView> = recipients.iter().map(Into::into).collect();
                 json!(views)
             }
-            FieldValue::ContentType(content_type) => json!(ContentTypeView::from(content_type)),
+            FieldValue::ContentType(content_type) => {
+                let view = ContentTypeView::from(content_type);
+                let (main, sub) = view.value.split_once('/').unwrap_or((&view.value, ""));
+                json!({
+                    "value": view.value, "type": main, "subtype": sub, "params": view.params,
+                    "hasParams": !view.params.is_empty(),
+                })
+            }
         };
         match all.get_mut(name) {
             None => {

@@ -37,7 +37,10 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     // names and addresses do not belong into the log, where the path has them
     let shown = if route.contains("/resolve/") { route.clone() } else { path.clone() };
     let started = tokio::time::Instant::now();
-    let is_overlong = path.split('/').any(|segment| segment.len() > SEGMENT_CHARS_MAX * 3);
+    // an escape (%XX) counts as one
+    let chars =
+        |segment: &str| segment.len() - 2 * segment.matches('%').count().min(segment.len() / 3);
+    let is_overlong = path.split('/').any(|segment| chars(segment) > SEGMENT_CHARS_MAX);
     let mut response =
         if is_overlong { not_found(&path).into_response() } else { next.run(request).await };
     if let Ok(value) = HeaderValue::from_str(&id) {

@@ -32,6 +32,7 @@ pub mod listing;
 pub mod mail_profile;
 pub mod mailbox_view;
 pub mod mailboxes;
+mod mailing_list;
 pub mod message_list;
 pub mod message_notes;
 pub mod message_source;

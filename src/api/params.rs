@@ -321,12 +321,28 @@ impl Params {
     /// A list of texts of at most so many characters.
     pub fn texts<'a>(&'a mut self, name: &'a str, chars_max: usize) -> Field<'a, Vec<String>> {
         let expected = format!("must be a list of texts of at most {chars_max} characters");
-        self.parsed(name, &expected, |value| {
-            let items = value.as_array().filter(|items| items.len() <= LIST_ITEMS_MAX)?;
-            let text = |item: &Value| {
-                item.as_str().filter(|text| text.chars().count() <= chars_max).map(str::to_owned)
+        self.each(name, &expected, |item| {
+            let text = item.as_str().filter(|text| text.chars().count() <= chars_max);
+            text.map(str::to_owned).ok_or_else(String::new)
+        })
+    }
+
+    /// A list whose items a function understands; it names the part of an item that it does not,
+    /// or nothing for the whole of it.
+    pub fn each<'a, T>(
+        &'a mut self,
+        name: &'a str,
+        expected: &str,
+        parse: impl Fn(&Value) -> std::result::Result<T, String>,
+    ) -> Field<'a, Vec<T>> {
+        self.parsed_in(name, expected, |value| {
+            let items = value.as_array().filter(|items| items.len() <= LIST_ITEMS_MAX);
+            let at = |index: usize, part: String| match part.as_str() {
+                "" => index.to_string(),
+                part => format!("{index},{part}"),
             };
-            items.iter().map(text).collect()
+            let items = items.ok_or_else(String::new)?.iter().enumerate();
+            items.map(|(index, item)| parse(item).map_err(|part| at(index, part))).collect()
         })
     }
 
@@ -342,15 +358,28 @@ impl Params {
         expected: &str,
         parse: impl FnOnce(&Value) -> Option<T>,
     ) -> Field<'a, T> {
+        self.parsed_in(name, expected, |value| parse(value).ok_or_else(String::new))
+    }
+
+    /// The same, where the function names the part it does not understand (`0,address`), or
+    /// nothing for the whole: §0.3 has failures under the path of the part.
+    pub fn parsed_in<'a, T>(
+        &'a mut self,
+        name: &'a str,
+        expected: &str,
+        parse: impl FnOnce(&Value) -> std::result::Result<T, String>,
+    ) -> Field<'a, T> {
         let Some(sent) = self.take(name).filter(|value| value.as_str() != Some("")) else {
             return Field { params: self, name, value: None, failed: false };
         };
-        let value = parse(&sent);
-        let failed = value.is_none();
-        if failed {
-            self.fail(name, format!("\"{name}\" {expected}"));
+        match parse(&sent) {
+            Ok(value) => Field { params: self, name, value: Some(value), failed: false },
+            Err(part) => {
+                let path = if part.is_empty() { name.to_owned() } else { format!("{name},{part}") };
+                self.fail(&path, format!("\"{name}\" {expected}"));
+                Field { params: self, name, value: None, failed: true }
+            }
         }
-        Field { params: self, name, value, failed }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Shapes and codes are those of `reference/http-api.md` §0.3 and its appendix A.
 
 use crate::model::error::{Error, SECRET_SEALED};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -192,7 +192,13 @@ fn already_exists(what: &str) -> (StatusCode, &'static str, &'static str) {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        super::reply::json_response(self.status, &self.body)
+        let mut response = super::reply::json_response(self.status, &self.body);
+        if self.body.contains_key("message") {
+            // §0.1: refusals before an operation runs name no charset
+            let json = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+        }
+        response
     }
 }
 

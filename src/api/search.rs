@@ -4,7 +4,7 @@
 use super::Context;
 use super::access::{Grant, Resource};
 use super::extract::Call;
-use super::message_list::{Extras, ascending_of, end_keys, items, search_page};
+use super::message_list::{Extras, end_keys, items, order, search_page};
 use super::message_view::MessageItem;
 use super::page::PageView;
 use super::params::{Params, Unknown};
@@ -89,7 +89,7 @@ async fn resolve(ctx: &Context, user: UserId, asked: &Asked) -> Result<Query, Pr
         ("metaData" = Option<bool>, Query, description = "Show the caller's own data"),
         ("threadCounters" = Option<bool>, Query, description = "Count each thread's messages"),
         ("includeHasDrafts" = Option<bool>, Query, description = "Say whether a draft replies"),
-        ("collapseThreads" = Option<bool>, Query, description = "The newest of each thread"),
+        ("collapseThreads" = Option<bool>, Query, description = "The first of each thread"),
         ("includeHeaders" = Option<bool>, Query, description = "Show all header fields"),
         ("order" = Option<String>, Query, description = "By internal date: `asc` or `desc`"),
         ("limit" = Option<u32>, Query, description = "Messages of a page, 1 to 250, default 20"),
@@ -108,7 +108,7 @@ pub async fn search(State(ctx): State<Context>, mut call: Call) -> Answer {
     let user = params.user();
     let asked = Asked::read(params);
     let extras = Extras::read(params);
-    let order = params.parsed("order", "must be asc or desc", ascending_of).optional();
+    let order = order(params);
     let order =
         order.map_or(Order::Stored { ascending: false }, |ascending| Order::Dated { ascending });
     let page = params.page();

@@ -25,6 +25,8 @@ pub struct Asked {
     pub query: Option<String>,
     /// `searchable`
     searchable: bool,
+    /// `useAndSearch`
+    uses_and: bool,
     /// Everything else.
     parts: Vec<Query>,
 }
@@ -67,15 +69,15 @@ impl Asked {
             (false, true) => Some(is_seen),
             (false, false) => None,
         });
-        Self { q, query, searchable, parts }
+        Self { q, query, searchable, uses_and: and, parts }
     }
 
     /// The query, given the user's mailboxes.
     pub fn resolve(&self, mailboxes: &[Mailbox]) -> Query {
-        if let Some(q) = &self.q {
-            return parse(q, mailboxes);
-        }
-        let mut parts = self.parts.clone();
+        let mut parts = match &self.q {
+            Some(q) => vec![parse(q, mailboxes, self.uses_and)],
+            None => self.parts.clone(),
+        };
         if self.searchable {
             parts.push(searchable(mailboxes));
             parts.push(not_deleted());
@@ -182,7 +184,11 @@ fn term(text: &str) -> (Token, &str) {
     };
     if let Some(quoted) = text.strip_prefix('"') {
         let (value, rest) = quoted.split_once('"').unwrap_or((quoted, ""));
-        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        let value = match key {
+            Some(_) => value.split_whitespace().collect::<Vec<_>>().join(" "),
+            // of a phrase white space counts
+            None => value.to_owned(),
+        };
         return (Token::Term { key, value, is_quoted: true }, rest);
     }
     let end = text.find(|c: char| c.is_whitespace() || c == '(' || c == ')').unwrap_or(text.len());
@@ -196,11 +202,14 @@ fn term(text: &str) -> (Token, &str) {
 }
 
 /// `q` as a query; nothing is found where it cannot be read.
-fn parse(q: &str, mailboxes: &[Mailbox]) -> Query {
+///
+/// Words that stand beside each other are any of them, as a full-text index has it, unless
+/// `uses_and`; all other terms have to be met. A term without a meaning is left out.
+fn parse(q: &str, mailboxes: &[Mailbox], uses_and: bool) -> Query {
     let tokens = tokens(q);
-    let mut parser = Parser { tokens: &tokens, mailboxes };
+    let mut parser = Parser { tokens: &tokens, mailboxes, uses_and };
     match parser.any(0) {
-        Some(query) if parser.tokens.is_empty() => query,
+        Some(query) if parser.tokens.is_empty() => query.unwrap_or(Query::NOTHING),
         _ => Query::NOTHING,
     }
 }
@@ -208,6 +217,22 @@ fn parse(q: &str, mailboxes: &[Mailbox]) -> Query {
 struct Parser<'a> {
     tokens: &'a [Token],
     mailboxes: &'a [Mailbox],
+    uses_and: bool,
+}
+
+/// A term or group; `None`: it has no meaning.
+enum Part {
+    Word(Query),
+    Other(Option<Query>),
+}
+
+impl Part {
+    fn query(self) -> Option<Query> {
+        match self {
+            Self::Word(word) => Some(word),
+            Self::Other(query) => query,
+        }
+    }
 }
 
 impl<'a> Parser<'a> {
@@ -226,92 +251,105 @@ impl<'a> Parser<'a> {
     }
 
     /// `all *(OR all)`
-    fn any(&mut self, depth: usize) -> Option<Query> {
+    fn any(&mut self, depth: usize) -> Option<Option<Query>> {
         let mut branches = vec![self.all(depth)?];
         while self.skip(&Token::Or) {
             branches.push(self.all(depth)?);
         }
+        let mut branches: Vec<Query> = branches.into_iter().flatten().collect();
         Some(match branches.pop() {
-            Some(only) if branches.is_empty() => only,
-            last => Query::Any(branches.into_iter().chain(last).collect()),
+            Some(only) if branches.is_empty() => Some(only),
+            Some(last) => Some(Query::Any(branches.into_iter().chain([last]).collect())),
+            None => None,
         })
     }
 
     /// `one *([AND] one)`
-    fn all(&mut self, depth: usize) -> Option<Query> {
-        let mut parts = vec![self.one(depth)?];
+    fn all(&mut self, depth: usize) -> Option<Option<Query>> {
+        let (mut words, mut others) = (Vec::new(), Vec::new());
+        let mut joins_all = self.uses_and;
+        let mut add = |part: Part| match part {
+            Part::Word(word) => words.push(word),
+            Part::Other(other) => others.extend(other),
+        };
+        add(self.one(depth)?);
         loop {
             let is_and = self.skip(&Token::And);
+            joins_all |= is_and;
             match self.tokens.first() {
-                Some(Token::Open | Token::Minus | Token::Term { .. }) => {
-                    parts.push(self.one(depth)?);
-                }
+                Some(Token::Open | Token::Minus | Token::Term { .. }) => add(self.one(depth)?),
                 _ if is_and => return None,
-                _ => return Some(Query::All(parts)),
+                _ => break,
             }
         }
+        if !joins_all && words.len() > 1 {
+            others.push(Query::Any(words));
+        } else {
+            others.extend(words);
+        }
+        Some((!others.is_empty()).then_some(Query::All(others)))
     }
 
     /// `["-"] ( term / "(" any ")" )`
-    fn one(&mut self, depth: usize) -> Option<Query> {
+    fn one(&mut self, depth: usize) -> Option<Part> {
         if depth > DEPTH_MAX {
             return None;
         }
         match self.take()? {
-            Token::Minus => self.one(depth + 1).map(Query::negated),
+            Token::Minus => {
+                let inner = self.one(depth + 1)?.query();
+                Some(Part::Other(inner.map(Query::negated)))
+            }
             Token::Open => {
                 let inner = self.any(depth + 1)?;
-                self.skip(&Token::Close).then_some(inner)
+                self.skip(&Token::Close).then_some(Part::Other(inner))
             }
-            Token::Term { key, value, is_quoted } => {
-                Some(self.meaning(key.as_deref(), value, *is_quoted))
+            Token::Term { key: Some(key), value, .. } => {
+                Some(Part::Other(self.meaning(key, value)))
             }
+            Token::Term { key: None, value, is_quoted } => Some(text(value, *is_quoted)),
             Token::Close | Token::Or | Token::And => None,
         }
     }
 
-    fn meaning(&self, key: Option<&str>, value: &str, is_quoted: bool) -> Query {
-        let text = |text: &str| match is_quoted && text.contains(' ') {
-            true => Query::All(vec![not_deleted(), Query::Phrase(text.to_owned())]),
-            false => Query::All(vec![not_deleted(), Query::Word(text.to_owned())]),
-        };
-        let Some(key) = key else { return text(value) };
+    /// What a key and its value ask for; `None`: nothing that is known.
+    fn meaning(&self, key: &str, value: &str) -> Option<Query> {
+        if value.is_empty() {
+            return None;
+        }
         let sent = Value::String(value.to_owned());
-        let or_nothing = |query: Option<Query>| query.unwrap_or(Query::NOTHING);
         let count = || integer_of(&sent).and_then(|n| u64::try_from(n).ok());
-        let field = |field| Query::Field(field, value.to_owned());
-        let flag = |query: Query| match boolean_of(&sent) {
-            Some(true) => query,
-            Some(false) => query.negated(),
-            None => Query::NOTHING,
-        };
+        let field = |field| Some(Query::Field(field, value.to_owned()));
+        // false asks for nothing: `-seen:true` does
+        let flag = |query: Query| (boolean_of(&sent) == Some(true)).then_some(query);
+        let seen = Query::Flags(Flag::Seen.bit());
         match key {
             "from" => field(SearchField::From),
             "to" => field(SearchField::Recipients),
             "cc" => field(SearchField::Cc),
             "bcc" => field(SearchField::Bcc),
             "subject" => field(SearchField::Subject),
-            "in" => or_nothing(self.find_mailbox(value).map(Query::Mailbox)),
-            "mailbox" => or_nothing(value.parse().ok().map(Query::Mailbox)),
-            "thread" => or_nothing(value.parse().ok().map(Query::Thread)),
-            "id" => or_nothing(uid_sets::parse(value).map(Query::Uids)),
-            "after" | "newer" | "datestart" => or_nothing(date_of(&sent).map(Query::After)),
-            "before" | "older" | "dateend" => or_nothing(date_of(&sent).map(Query::Before)),
-            "minsize" => or_nothing(count().map(Query::Larger)),
-            "maxsize" => or_nothing(count().map(Query::Smaller)),
+            "in" => Some(self.find_mailbox(value).map_or(Query::NOTHING, Query::Mailbox)),
+            "mailbox" => value.parse().ok().map(Query::Mailbox),
+            "thread" => value.parse().ok().map(Query::Thread),
+            "id" => uid_sets::parse(value).map(Query::Uids),
+            "after" | "newer" | "datestart" => date_of(&sent).map(Query::After),
+            "before" | "older" | "dateend" => date_of(&sent).map(Query::Before),
+            "minsize" => count().map(Query::Larger),
+            "maxsize" => count().map(Query::Smaller),
             "attachments" => flag(Query::HasAttachment),
-            "has" if matches!(value, "attachment" | "attachments") => Query::HasAttachment,
+            "has" if matches!(value, "attachment" | "attachments") => Some(Query::HasAttachment),
             "flagged" => flag(Query::Flags(Flag::Flagged.bit())),
-            "seen" => flag(Query::Flags(Flag::Seen.bit())),
-            "unseen" => flag(Query::Flags(Flag::Seen.bit()).negated()),
+            "seen" => flag(seen),
+            "unseen" => flag(seen.negated()),
             "is" => match value {
-                "starred" | "flagged" => Query::Flags(Flag::Flagged.bit()),
-                "read" => Query::Flags(Flag::Seen.bit()),
-                "unread" => Query::Flags(Flag::Seen.bit()).negated(),
-                _ => Query::NOTHING,
+                "starred" | "flagged" => Some(Query::Flags(Flag::Flagged.bit())),
+                "read" => Some(seen),
+                "unread" => Some(seen.negated()),
+                _ => None,
             },
             "searchable" => flag(searchable(self.mailboxes)),
-            _ => text(&format!("{key}:{value}")),
+            _ => None,
         }
     }
 
@@ -341,6 +379,15 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// A word, or a phrase of several.
+fn text(text: &str, is_quoted: bool) -> Part {
+    let with = |query| Query::All(vec![not_deleted(), query]);
+    match is_quoted && text.trim().contains(' ') {
+        true => Part::Other(Some(with(Query::Phrase(text.to_owned())))),
+        false => Part::Word(with(Query::Word(text.trim().to_owned()))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,31 +402,41 @@ mod tests {
 
     #[test]
     fn terms_are_anded_and_groups_ored() {
-        assert_eq!(parse("a b", &[]), Query::All(vec![word("a"), word("b")]));
-        assert_eq!(parse("a AND b", &[]), parse("a b", &[]));
+        let either = Query::Any(vec![word("a"), word("b")]);
+        assert_eq!(parse("a b", &[], false), Query::All(vec![either]));
+        assert_eq!(parse("a b", &[], true), Query::All(vec![word("a"), word("b")]));
+        assert_eq!(parse("a AND b", &[], false), parse("a b", &[], true));
+        let x = field(SearchField::From, "x");
+        assert_eq!(parse("a from:x", &[], false), Query::All(vec![x, word("a")]));
         let or = Query::Any(vec![
             Query::All(vec![field(SearchField::From, "x y")]),
             Query::All(vec![field(SearchField::Subject, "z").negated()]),
         ]);
-        assert_eq!(parse("from: \"x y\" OR -subject:z", &[]), or);
+        assert_eq!(parse("from: \"x y\" OR -subject:z", &[], false), or);
         let group = Query::All(vec![
             Query::Any(vec![Query::All(vec![word("a")]), Query::All(vec![word("b")])]).negated(),
         ]);
-        assert_eq!(parse("-(a OR b)", &[]), group);
-        let phrase = Query::All(vec![not_deleted(), Query::Phrase("two words".into())]);
-        assert_eq!(parse("\"two  words", &[]), Query::All(vec![phrase]));
+        assert_eq!(parse("-(a OR b)", &[], false), group);
+        let phrase = Query::All(vec![not_deleted(), Query::Phrase("two  words".into())]);
+        assert_eq!(parse("\"two  words", &[], false), Query::All(vec![phrase]));
         let seen = Query::Flags(Flag::Seen.bit());
-        assert_eq!(parse("is:unread", &[]), Query::All(vec![seen.negated()]));
+        assert_eq!(parse("is:unread", &[], false), Query::All(vec![seen.negated()]));
     }
 
     #[test]
     fn what_cannot_be_read_finds_nothing() {
         for q in ["", " ", "(", ")", "a)", "(a", "OR", "a OR", "AND a", "a AND"] {
-            assert_eq!(parse(q, &[]), Query::NOTHING, "{q}");
+            assert_eq!(parse(q, &[], false), Query::NOTHING, "{q}");
         }
-        assert_eq!(parse(&"(".repeat(500), &[]), Query::NOTHING);
-        assert_eq!(parse(&"-".repeat(500), &[]), Query::NOTHING);
-        assert_eq!(parse("in:nowhere", &[]), Query::All(vec![Query::NOTHING]));
-        assert_eq!(parse("http://a.b/c", &[]), Query::All(vec![word("http://a.b/c")]));
+        assert_eq!(parse(&"(".repeat(500), &[], false), Query::NOTHING);
+        assert_eq!(parse(&"-".repeat(500), &[], false), Query::NOTHING);
+        assert_eq!(parse("in:nowhere", &[], false), Query::All(vec![Query::NOTHING]));
+        assert_eq!(parse("http://a.b/c", &[], false), Query::All(vec![word("http://a.b/c")]));
+        for ignored in ["nokey:x", "has:x", "is:x", "seen:false", "minsize:x", "mailbox:x", "id:x"]
+        {
+            assert_eq!(parse(ignored, &[], false), Query::NOTHING, "{ignored}");
+            let beside = parse(&format!("a {ignored}"), &[], false);
+            assert_eq!(beside, parse("a", &[], false), "{ignored}");
+        }
     }
 }

@@ -136,23 +136,32 @@ impl Request {
             is_upload: p.boolean("uploadOnly").or(false),
             replaced,
             due_ms: p.date("sendTime").optional(),
-            envelope: p.parsed("envelope", expected, read_envelope).optional().unwrap_or_default(),
+            envelope: p
+                .parsed_in("envelope", expected, read_envelope)
+                .optional()
+                .unwrap_or_default(),
         }
     }
 }
 
-fn read_envelope(value: &Value) -> Option<Envelope> {
-    let fields = value.as_object()?;
-    let address = |value: &Value| EmailAddress::new(value.get("address")?.as_str()?.trim()).ok();
-    let from = match fields.get("from") {
-        Some(value) if !value.is_null() => Some(address(value)?),
-        _ => None,
+/// The envelope, or the path of what is wrong with it.
+fn read_envelope(value: &Value) -> Result<Envelope, String> {
+    let fields = value.as_object().ok_or_else(String::new)?;
+    let sent = |name: &str| fields.get(name).filter(|value| !value.is_null());
+    let address = |value: &Value, path: String| {
+        let text = value.get("address").and_then(Value::as_str).map(str::trim);
+        let address = text.and_then(|text| EmailAddress::new(text).ok());
+        address.ok_or_else(|| format!("{path},address"))
     };
-    let to = match fields.get("to") {
-        Some(value) if !value.is_null() => value.as_array()?.iter().map(address).collect(),
-        _ => Some(Vec::new()),
-    }?;
-    Some(Envelope { from, to })
+    let from = sent("from").map(|value| address(value, "from".to_owned())).transpose()?;
+    let to = match sent("to") {
+        Some(value) => {
+            let items = value.as_array().ok_or("to")?.iter().enumerate();
+            items.map(|(at, item)| address(item, format!("to,{at}"))).collect::<Result<_, _>>()?
+        }
+        None => Vec::new(),
+    };
+    Ok(Envelope { from, to })
 }
 
 /// Send a message

@@ -184,43 +184,53 @@ fn text_of(fields: &Map<String, Value>, name: &str, chars_max: usize) -> Option<
     }
 }
 
-fn named(value: &Value) -> Option<NamedAddress> {
-    let fields = value.as_object().filter(|fields| only(fields, &["name", "address"]))?;
-    let name = text_of(fields, "name", NAME_CHARS_MAX)?.unwrap_or_default();
-    let address = text_of(fields, "address", NAME_CHARS_MAX)?.unwrap_or_default();
-    Some(NamedAddress { name, address: address.trim().to_owned() })
+/// An object's field as text, or its name as what is wrong.
+fn field(fields: &Map<String, Value>, name: &str, max: usize) -> Result<Option<String>, String> {
+    text_of(fields, name, max).ok_or_else(|| name.to_owned())
+}
+
+/// The fields of an object that has no others.
+fn object<'a>(value: &'a Value, names: &[&str]) -> Result<&'a Map<String, Value>, String> {
+    let fields = value.as_object().ok_or_else(String::new)?;
+    let other = fields.keys().find(|name| !names.contains(&name.as_str()));
+    other.map_or(Ok(fields), |other| Err(other.clone()))
+}
+
+fn named(value: &Value) -> Result<NamedAddress, String> {
+    let fields = object(value, &["name", "address"])?;
+    let name = field(fields, "name", NAME_CHARS_MAX)?.unwrap_or_default();
+    let address = field(fields, "address", NAME_CHARS_MAX)?.unwrap_or_default();
+    Ok(NamedAddress { name, address: address.trim().to_owned() })
+}
+
+/// An object whose address is one.
+pub(super) fn strictly_named(value: &Value) -> Result<NamedAddress, String> {
+    let named = named(value)?;
+    if is_writable(&named) { Ok(named) } else { Err("address".to_owned()) }
 }
 
 fn address(params: &mut Params, name: &str) -> Option<NamedAddress> {
-    let read = |value: &Value| named(value).filter(is_writable);
-    params.parsed(name, "must have an email address in \"address\"", read).optional()
+    let expected = "must have an email address in \"address\"";
+    params.parsed_in(name, expected, strictly_named).optional()
 }
 
 /// A list of addresses; those that are none are dropped, as the reference has it.
 fn addresses(params: &mut Params, name: &str) -> Vec<NamedAddress> {
-    let read = |value: &Value| {
-        let items = value.as_array().filter(|items| items.len() <= LIST_ITEMS_MAX)?;
-        let all: Vec<NamedAddress> = items.iter().map(named).collect::<Option<_>>()?;
-        Some(all.into_iter().filter(is_writable).collect())
-    };
     let expected = "must be a list of objects with \"name\" and \"address\"";
-    params.parsed(name, expected, read).optional().unwrap_or_default()
+    let all = params.each(name, expected, named).optional().unwrap_or_default();
+    all.into_iter().filter(is_writable).collect()
 }
 
 fn headers(params: &mut Params) -> Vec<(String, String)> {
     let one = |value: &Value| {
-        let fields = value.as_object().filter(|fields| only(fields, &["key", "value"]))?;
-        let key = text_of(fields, "key", NAME_CHARS_MAX)?;
-        let value = text_of(fields, "value", HEADER_OCTETS_MAX)?;
-        Some(key.map(|key| (key, value.unwrap_or_default())))
-    };
-    let read = |value: &Value| {
-        let items = value.as_array().filter(|items| items.len() <= LIST_ITEMS_MAX)?;
-        let all = items.iter().map(one).collect::<Option<Vec<_>>>()?;
-        Some(all.into_iter().flatten().collect())
+        let fields = object(value, &["key", "value"])?;
+        let key = field(fields, "key", NAME_CHARS_MAX)?;
+        let value = field(fields, "value", HEADER_OCTETS_MAX)?;
+        Ok(key.map(|key| (key, value.unwrap_or_default())))
     };
     let expected = "must be a list of objects with \"key\" and \"value\"";
-    params.parsed("headers", expected, read).optional().unwrap_or_default()
+    let all = params.each("headers", expected, one).optional().unwrap_or_default();
+    all.into_iter().flatten().collect()
 }
 
 fn attachments(params: &mut Params) -> Vec<NewAttachment> {
@@ -377,7 +387,7 @@ mod tests {
             "attachments,1,content",
             "attachments,2,content",
             "attachments,3,contentDisposition",
-            "from",
+            "from,address",
             "headers",
             "subject",
             "to",

@@ -11,7 +11,6 @@ use crate::model::error::Error;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// A deletion that was accepted.
@@ -26,8 +25,8 @@ pub struct DeletedUser {
     pub user: String,
     /// What became of his addresses.
     pub addresses: DeletedAddresses,
-    /// When his mailboxes are removed, or `false`: now.
-    pub delete_after: Value,
+    /// When his mailboxes are removed.
+    pub delete_after: String,
     /// The task that removes the mailboxes.
     pub task: String,
 }
@@ -67,13 +66,13 @@ pub async fn delete(State(ctx): State<Context>, call: Call) -> Answer {
     caller.authorize(Resource::Users, Grant::Delete, user)?;
     let deletion = ctx.directory.delete_user(user, due).await?;
     ctx.authenticator.log(user, session.event("delete user"));
-    let due = due.filter(|at| *at > ctx.clock.now_ms());
+    let now_ms = ctx.clock.now_ms();
     Ok(Reply::json(&DeletedUser {
         success: true,
         code: "TaskScheduled",
         user: user.to_string(),
         addresses: DeletedAddresses { deleted: deletion.addresses },
-        delete_after: due.map_or(json!(false), |at| json!(iso_date(at))),
+        delete_after: iso_date(due.unwrap_or(now_ms).max(now_ms)),
         task: deletion.task.to_string(),
     }))
 }

@@ -1,6 +1,7 @@
 //! The fields of a user that creating and changing him have in common.
 
 use super::params::{Params, boolean_of};
+use crate::auth::name::{new_username, normal_address};
 use crate::auth::password::is_supported;
 use crate::directory::Directory;
 use crate::directory::user::NewPassword;
@@ -46,6 +47,17 @@ pub fn password(p: &mut Params, is_hashed: bool) -> Option<NewPassword> {
     }
 }
 
+/// A name to log in with: a username, or an address (§0.5).
+pub fn login_name(p: &mut Params) -> String {
+    let rule = "must be a username or an email address";
+    let name = p.parsed("username", rule, |value| {
+        let text = value.as_str()?.trim();
+        let is_name = new_username(text).is_ok() || normal_address(text).is_ok();
+        is_name.then(|| text.to_owned())
+    });
+    name.required()
+}
+
 /// `allowUnsafe: false` asks for a breach check that does not exist here: refused, not ignored.
 pub fn refuse_breach_check(p: &mut Params) {
     if p.boolean("allowUnsafe").or(true) {
@@ -63,10 +75,11 @@ pub fn update_of(p: &mut Params, now_ms: i64) -> ProfileUpdate {
             numbers.push((number, u64::try_from(value).unwrap_or(0)));
         }
     }
-    let scopes = p.texts("disabledScopes", 16).optional();
-    if scopes.iter().flatten().any(|scope| !SCOPES.contains(&scope.as_str())) {
-        p.fail("disabledScopes", "\"disabledScopes\" knows imap, pop3 and smtp");
-    }
+    let scopes = p.each("disabledScopes", "knows imap, pop3 and smtp", |value| {
+        let known = value.as_str().filter(|scope| SCOPES.contains(scope));
+        known.map(str::to_owned).ok_or_else(String::new)
+    });
+    let scopes = scopes.optional();
     ProfileUpdate {
         name: p.text_or_empty("name", 256).optional(),
         language: p.text("language", 20).optional(),
@@ -101,7 +114,7 @@ fn indexing(p: &mut Params) -> Option<bool> {
 }
 
 fn targets(p: &mut Params) -> Option<Vec<ForwardTarget>> {
-    let texts = p.texts("targets", 1024).optional()?;
+    let texts = target_texts(p)?;
     match Directory::forward_targets(&texts, None) {
         Ok(targets) => Some(targets),
         Err(error) => {
@@ -109,6 +122,16 @@ fn targets(p: &mut Params) -> Option<Vec<ForwardTarget>> {
             None
         }
     }
+}
+
+/// `targets` as they are written, each of a kind that is known.
+pub fn target_texts(p: &mut Params) -> Option<Vec<String>> {
+    let expected = "must be a list of addresses and smtp, smtps, http or https URLs";
+    let texts = p.each("targets", expected, |value| {
+        let text = value.as_str().filter(|text| ForwardTarget::new(text).is_ok());
+        text.map(str::to_owned).ok_or_else(String::new)
+    });
+    texts.optional()
 }
 
 /// Empty text takes the relay away.
@@ -135,9 +158,10 @@ fn encryption(p: &mut Params, now_ms: i64) -> EncryptionUpdate {
         p.fail("pubKey", format!("PGP key validation failed: {reason}"));
     }
     let certificates = p.texts("smimeCerts", CERTIFICATE_CHARS_MAX).optional();
-    for certificate in certificates.iter().flatten() {
+    for (index, certificate) in certificates.iter().flatten().enumerate() {
         if let Err(reason) = smime::check(certificate) {
-            p.fail("smimeCerts", format!("S/MIME certificate validation failed: {reason}"));
+            let path = format!("smimeCerts,{index}");
+            p.fail(&path, format!("S/MIME certificate validation failed: {reason}"));
         }
     }
     if has_key && certificates.as_ref().is_some_and(|list| !list.is_empty()) {

@@ -4,9 +4,11 @@ use super::Context;
 use super::access::{Grant, Resource};
 use super::extract::Call;
 use super::params::{Unknown, boolean_of, date_of};
-use super::problem::{ProblemView, RefusalView};
+use super::problem::{Problem, ProblemView, RefusalView};
 use super::reply::{Answer, Reply, iso_date};
+use crate::model::error::Error;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -41,7 +43,7 @@ pub struct ResetPasswordRequest {
         (status = 200, description = "Made", body = TemporaryPassword),
         (status = 400, description = "A parameter was refused", body = ProblemView),
         (status = 403, description = "Not permitted, or no valid token", body = RefusalView),
-        (status = 404, description = "`UserNotFound`", body = ProblemView)
+        (status = 500, description = "`UserUpdateFail`", body = ProblemView)
     )
 )]
 pub async fn reset_password(State(ctx): State<Context>, call: Call) -> Answer {
@@ -55,7 +57,14 @@ pub async fn reset_password(State(ctx): State<Context>, call: Call) -> Answer {
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize_any(Resource::Users, Grant::Update)?;
     let valid_after_ms = valid_after.unwrap_or_else(|| ctx.clock.now_ms());
-    let password = ctx.directory.reset_password(user, valid_after_ms).await?;
+    let made = ctx.directory.reset_password(user, valid_after_ms).await;
+    let password = made.map_err(|error| match error {
+        Error::NotFound { .. } => {
+            let text = "This user does not exist";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "UserUpdateFail", text)
+        }
+        other => other.into(),
+    })?;
     let valid_after = iso_date(valid_after_ms);
     Ok(Reply::json(&TemporaryPassword { success: true, password, valid_after }))
 }

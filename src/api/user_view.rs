@@ -70,10 +70,11 @@ pub struct UserRow {
     pub name: Option<String>,
     #[schema(example = "anna@example.com")]
     pub address: String,
-    pub tags: Vec<String>,
-    /// Where his mail is forwarded to.
+    /// Not for users themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub targets: Option<Vec<String>>,
+    pub tags: Option<Vec<String>>,
+    /// Where his mail is forwarded to.
+    pub targets: Vec<String>,
     pub enabled2fa: Vec<String>,
     pub autoreply: bool,
     pub encrypt_messages: bool,
@@ -111,6 +112,7 @@ impl UserRow {
         default_quota: u64,
         with_meta: bool,
         with_internal: bool,
+        sees_internal: bool,
     ) -> Self {
         let user = &profile.user;
         Self {
@@ -118,8 +120,8 @@ impl UserRow {
             username: user.username.clone(),
             name: non_empty(&profile.name),
             address: user.address.clone(),
-            tags: profile.tags.clone(),
-            targets: (!user.rules.targets.is_empty()).then(|| target_texts(&user.rules.targets)),
+            tags: sees_internal.then(|| profile.tags.clone()),
+            targets: target_texts(&user.rules.targets),
             enabled2fa: profile.second_factors.clone(),
             autoreply: user.rules.has_autoreply,
             encrypt_messages: profile.encryption.messages,
@@ -130,7 +132,8 @@ impl UserRow {
             disabled: user.disabled,
             suspended: user.suspended,
             meta_data: with_meta.then(|| object(profile.meta_data.as_ref())),
-            internal_data: with_internal.then(|| object(profile.internal_data.as_ref())),
+            internal_data: (with_internal && sees_internal)
+                .then(|| object(profile.internal_data.as_ref())),
         }
     }
 }

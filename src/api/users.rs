@@ -5,7 +5,7 @@ use super::access::{Grant, Resource};
 use super::extract::Call;
 use super::listing::{Listing, own_only};
 use super::page::{PageView, Position};
-use super::params::Unknown;
+use super::params::{Params, Unknown};
 use super::problem::{Problem, ProblemView, RefusalView};
 use super::reply::{Answer, Created, Reply, Success};
 use super::user_fields::{OWN_FIELDS, password, refuse_breach_check, update_of};
@@ -20,7 +20,8 @@ use crate::model::principal::Role;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// A page of users.
@@ -86,9 +87,24 @@ pub async fn list(State(ctx): State<Context>, call: Call) -> Answer {
         page: page.view(found.total, number, keys, found.has_more),
         query,
         results: rows
-            .map(|profile| UserRow::new(profile, quota, with_meta, with_internal && sees_internal))
+            .map(|profile| UserRow::new(profile, quota, with_meta, with_internal, sees_internal))
             .collect(),
     }))
+}
+
+/// What a username is.
+const USERNAME_RULE: &str =
+    "must have 1 to 128 letters, digits and -, joined by single . _ = : or one @";
+
+/// Names of the first mailboxes: checked, and otherwise without effect, as in the reference.
+fn mailbox_names(p: &mut Params) {
+    let names = p.object("mailboxes").optional().unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    for name in names.values().filter_map(Value::as_str) {
+        if !seen.insert(name.to_lowercase()) {
+            p.fail("mailboxes", format!("Two mailboxes have the name {name:?}"));
+        }
+    }
 }
 
 fn cursor_id(key: &str) -> Result<UserId, Problem> {
@@ -111,8 +127,7 @@ fn cursor_id(key: &str) -> Result<UserId, Problem> {
 pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
     let mut p = call.params;
     let session = p.session();
-    let rule = "must have 1 to 128 letters, digits and -, joined by single . _ = : or one @";
-    let username = p.parsed("username", rule, |value| new_username(value.as_str()?).ok());
+    let username = p.parsed("username", USERNAME_RULE, |value| new_username(value.as_str()?).ok());
     let username = username.required();
     let hashed = p.boolean("hashedPassword").or(false);
     let password = password(&mut p, hashed);
@@ -132,7 +147,7 @@ pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
     let is_temporary = p.boolean("requirePasswordChange").or(false);
     let tags_to_address = p.boolean("addTagsToAddress").or(false);
     // accepted and without effect in the reference, too (quirk)
-    p.object("mailboxes").optional();
+    mailbox_names(&mut p);
     let update = update_of(&mut p, ctx.clock.now_ms());
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize_any(Resource::Users, Grant::Create)?;
@@ -183,7 +198,15 @@ pub struct ResolvedUser {
 pub async fn resolve(State(ctx): State<Context>, call: Call) -> Answer {
     let mut p = call.params;
     p.session();
-    let username = p.text("username", 128).required();
+    let username = p.parsed("username", USERNAME_RULE, |value| {
+        // a +label counts no more than dots do
+        let text = value.as_str()?.to_lowercase();
+        let (local, domain) = text.split_once('@').unwrap_or((&text, ""));
+        let base = if domain.is_empty() { local } else { local.split('+').next()? };
+        let name = if domain.is_empty() { base.to_owned() } else { format!("{base}@{domain}") };
+        new_username(&name).ok()
+    });
+    let username = username.required();
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize_any(Resource::Users, Grant::Read)?;
     let user = ctx.directory.find_user_by_name(&username).await?;

@@ -18,6 +18,9 @@ const PATTERN_CHARS_MAX: usize = 32;
 /// Addresses of one user.
 const ADDRESSES_MAX: i64 = 10_000;
 
+/// Reason of the `Forbidden` of a pattern that shall become the main address.
+pub const PATTERN_AS_MAIN: &str = "a pattern cannot be the main address";
+
 /// An address to create.
 #[derive(Clone, Debug)]
 pub struct NewAddress {
@@ -138,7 +141,7 @@ impl Directory {
         let entry = self.load_address(user, address).await?;
         let renamed = match renamed {
             Some(text) => {
-                if entry.address.contains('*') {
+                if entry.address.contains('*') || text.contains('*') {
                     return Err(Error::Forbidden { reason: "a pattern cannot be renamed" });
                 }
                 let new = plain_forms(text)?;
@@ -148,7 +151,7 @@ impl Directory {
         };
         let name_after = renamed.as_ref().map_or(entry.address.as_str(), |new| new.0.as_str());
         if becomes_main && name_after.contains('*') {
-            return Err(Error::invalid("main", "a pattern cannot be the main address"));
+            return Err(Error::Forbidden { reason: PATTERN_AS_MAIN });
         }
         let moves_main = renamed.is_some() && owner.address == entry.address;
         transaction::run!(&self.storage, async |session| {
@@ -200,7 +203,8 @@ pub(super) fn checked(new: &NewAddress) -> Result<(String, String)> {
 }
 
 pub(super) fn plain_forms(text: &str) -> Result<(String, String)> {
-    let address = normal_address(text)?;
+    // behaviours.md §3: kept in lowercase
+    let address = normal_address(&text.to_lowercase())?;
     if address.to_string().contains(['+', '*']) {
         return Err(Error::invalid("address", "an address has no + and no *"));
     }

@@ -143,7 +143,7 @@ impl Directory {
             forwarding: None,
             lookup: address.lookup_form(),
             address: address.to_string(),
-            name: record.update.name.clone().unwrap_or_default(),
+            name: String::new(),
             tags: if new.tags_to_address {
                 record.update.tags.clone().unwrap_or_default()
             } else {
@@ -182,7 +182,7 @@ impl Directory {
     ) -> Result<Option<crate::model::address::EmailAddress>> {
         let address = match address {
             NewUserAddress::None => return Ok(None),
-            NewUserAddress::Given(address) => normal_address(address)?,
+            NewUserAddress::Given(address) => normal_address(&address.to_lowercase())?,
             NewUserAddress::FromUsername if username.contains('@') => normal_address(username)?,
             NewUserAddress::FromUsername => {
                 normal_address(&format!("{username}@{}", self.email_domain))?

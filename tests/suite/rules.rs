@@ -47,7 +47,7 @@ async fn shows_forwards(api: &ApiClient, message: &str) {
     let waiting = details["outbound"][0]["entries"].as_array().unwrap();
     assert_eq!(waiting.len(), 2, "{details}");
     assert_eq!(waiting[0]["recipient"], "out@elsewhere.example", "{details}");
-    assert_eq!(waiting[0]["sendingZone"], "forward", "{details}");
+    assert_eq!(waiting[0]["sendingZone"], "default", "{details}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -346,7 +346,7 @@ async fn a_submitted_message_reaches_ours_at_once_and_others_by_the_queue() {
     assert_eq!(back[0]["cc"][0]["address"], "out@elsewhere.example");
     assert_eq!(list(&api, &bob, &inbox).await[0]["answered"], true);
     // limits hold
-    ok(api.put(&format!("/users/{anna}"), &json!({"recipients": 1})).await).await;
+    ok(api.put(&format!("/users/{anna}"), &json!({"recipients": 3})).await).await;
     // a new limit begins with nothing used
     ok(api.post(&format!("/users/{anna}/submit"), &letter).await).await;
     let (status, answer) = api.post(&format!("/users/{anna}/submit"), &letter).await;

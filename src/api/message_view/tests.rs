@@ -6,7 +6,8 @@ use crate::model::message::Row;
 use crate::model::structure::{ByteRange, Summary};
 
 fn message() -> Message {
-    let references = ["<b@x>", "<a@x>", "<b@x>"].map(str::to_owned).to_vec();
+    // two of References, and what In-Reply-To adds
+    let references = ["<a@x>", "<b@x>", "<c@x>"].map(str::to_owned).to_vec();
     Message {
         id: MessageId::from_octets([1; 12]),
         mailbox: MailboxId::from_octets([2; 12]),
@@ -25,7 +26,12 @@ fn message() -> Message {
         body: Vec::new(),
         bodystructure: Vec::new(),
         tree: Vec::new(),
-        summary: Summary { subject: "Hi".into(), references, ..Summary::default() },
+        summary: Summary {
+            subject: "Hi".into(),
+            references,
+            references_own: 2,
+            ..Summary::default()
+        },
         meta: None,
         info: None,
         expires_ms: None,
@@ -47,7 +53,8 @@ fn items_have_the_fields_of_the_reference() {
     let value = json!(item(&message(), &root()));
     assert_eq!(value["id"], 7);
     assert_eq!(value["from"], json!({"name": "", "address": ""}));
-    assert_eq!(value["date"], Value::Null);
+    // without a Date of its own
+    assert_eq!(value["date"], value["idate"]);
     assert_eq!(value["idate"], "2020-01-01T00:00:00.000Z");
     assert_eq!((&value["answered"], &value["forwarded"]), (&json!(false), &json!(true)));
     assert_eq!(value["references"], json!(["<a@x>", "<b@x>"]));
@@ -68,15 +75,32 @@ fn details_omit_absent_fields() {
     let view = details(&message(), "u".into(), &root(), &fields, Shown::default());
     let value = json!(view);
     assert_eq!(value["to"], json!([{"name": "", "address": "a@example.com"}]));
-    assert_eq!(value["list"], json!({"id": "L <l.x>"}));
+    assert_eq!(value["list"], json!({"id": {"name": "L", "address": "l.x"}}));
     assert_eq!(value["metaData"], json!({}));
     assert_eq!(
         value["envelope"],
         json!({"from": "s@x", "rcpt": [{"value": "R@Example.com", "formatted": "R@example.com"}]})
     );
-    for absent in ["cc", "bcc", "replyTo", "html", "contentType"] {
+    for absent in ["cc", "bcc", "replyTo", "html"] {
         assert!(value.get(absent).is_none(), "{absent}");
     }
+}
+
+#[test]
+fn lists_have_their_urls() {
+    let list = |text: &str| {
+        let fields = Fields::read(format!("List-Unsubscribe: {text}\r\n\r\n").as_bytes());
+        let view = details(&message(), "u".into(), &root(), &fields, Shown::default());
+        view.list.unwrap().unsubscribe.unwrap().into_iter().map(|url| url.address).collect()
+    };
+    let urls: Vec<String> = list("<https://a.b/x>, <mailto:u@l>");
+    assert_eq!(urls, ["https://a.b/x", "mailto:u@l"]);
+    let urls: Vec<String> = list("leave here <mailto:u@l>");
+    assert_eq!(urls, ["mailto:u@l"]);
+    let urls: Vec<String> = list("mailto:u@l");
+    assert_eq!(urls, ["mailto:u@l"]);
+    let urls: Vec<String> = list("nowhere");
+    assert!(urls.is_empty());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod authentication;
+mod compatibility;
 mod data;
 mod domains;
 mod mailboxes;
