@@ -25,7 +25,8 @@ pub(crate) fn say(line: impl std::fmt::Display) {
 #[command(
     name = "eider",
     version,
-    about = "A mail system in one binary, over MongoDB: SMTP and LMTP in, IMAP, POP3 and an HTTP API, a queue and SMTP out",
+    about = "A mail system in one binary, over MongoDB: SMTP and LMTP in, IMAP, POP3 and an \
+HTTP API, a queue and SMTP out",
     after_help = "Start with `eider serve`: it needs no configuration, starts a local database below \
 ./eider-data and prints what to do next.\nEvery configuration key may be given by the environment: \
 EIDER_<SECTION>__<KEY>, e.g. EIDER_IMAP__LISTEN=0.0.0.0:143."
