@@ -236,6 +236,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             directory: operations.directory.clone(),
             resolver: operations.resolver.clone(),
             hostname: config.host_name().into(),
+            leases: Leases::new(operations.storage.clone(), operations.tasks.clone()),
         };
         mta::start(handles, config.mta.clone(), &operations.tasks)
             .context("mta.trusted_authorities")?;

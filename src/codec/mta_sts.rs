@@ -17,6 +17,22 @@ pub enum Mode {
     None,
 }
 
+impl Mode {
+    /// The word in a policy.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Testing => "testing",
+            Self::None => "none",
+        }
+    }
+
+    /// The one of this word.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Enforce, Self::Testing, Self::None].into_iter().find(|mode| mode.name() == word)
+    }
+}
+
 /// A policy.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StsPolicy {
@@ -26,6 +42,30 @@ pub struct StsPolicy {
     pub patterns: Vec<String>,
     /// How long it may be kept.
     pub max_age_s: u64,
+}
+
+impl StsPolicy {
+    /// Whether it names a host (RFC 8461 §4.1: `*.` stands for one label).
+    pub fn has_host(&self, host: &str) -> bool {
+        self.patterns.iter().any(|pattern| matches(pattern, host))
+    }
+
+    /// Its lines (RFC 8460 §4.4 wants them in reports).
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec!["version: STSv1".to_owned(), format!("mode: {}", self.mode.name())];
+        lines.extend(self.patterns.iter().map(|pattern| format!("mx: {pattern}")));
+        lines.push(format!("max_age: {}", self.max_age_s));
+        lines
+    }
+}
+
+fn matches(pattern: &str, host: &str) -> bool {
+    match pattern.strip_prefix("*.") {
+        Some(parent) => host
+            .split_once('.')
+            .is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(parent)),
+        None => pattern.eq_ignore_ascii_case(host),
+    }
 }
 
 /// The id in a TXT record; `None`: the record is not about MTA-STS.
@@ -57,12 +97,7 @@ pub fn parse_policy(text: &str) -> Option<StsPolicy> {
             _ => {}
         }
     }
-    let mode = match mode? {
-        "enforce" => Mode::Enforce,
-        "testing" => Mode::Testing,
-        "none" => Mode::None,
-        _ => return None,
-    };
+    let mode = Mode::named(mode?)?;
     let is_good = version? == "STSv1" && (mode == Mode::None || !patterns.is_empty());
     let max_age_s = max_age_s?.min(MAX_AGE_S_MAX);
     is_good.then_some(StsPolicy { mode, patterns, max_age_s })
@@ -83,6 +118,17 @@ mod tests {
         assert_eq!((policy.mode, policy.max_age_s), (Mode::Enforce, 604_800));
         assert_eq!(policy.patterns, ["mail.example.com", "*.example.net", "backupmx.example.com"]);
         assert_eq!(parse_policy(text), Some(policy));
+    }
+
+    #[test]
+    fn patterns_stand_for_one_label() {
+        let patterns = vec!["mx.b.example".to_owned(), "*.c.example".to_owned()];
+        let policy = StsPolicy { mode: Mode::Enforce, patterns, max_age_s: 1 };
+        assert!(policy.has_host("MX.b.example") && policy.has_host("x.c.example"));
+        for host in ["b.example", "x.b.example", "c.example", "y.x.c.example", ".c.example"] {
+            assert!(!policy.has_host(host), "{host}");
+        }
+        assert_eq!(parse_policy(&policy.lines().join("\r\n")), Some(policy));
     }
 
     #[test]

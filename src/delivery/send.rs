@@ -5,6 +5,7 @@
 //! by `deliver_due` of any node.
 
 use super::Delivery;
+use crate::codec::mime::header;
 use crate::mailstore::append::Prepared;
 use crate::model::address::EmailAddress;
 use crate::model::dsn::{MessageOptions, RecipientDsn};
@@ -85,6 +86,9 @@ impl Delivery {
         if letter.reason != Reason::Bounce {
             self.mark_suppressed(&mut destinations, letter.user).await?;
         }
+        // RFC 8689 §5
+        let waives_tls = header::first(&letter.prepared.content, "tls-required")
+            .is_some_and(|value| header::unfold(value).trim_ascii().eq_ignore_ascii_case(b"no"));
         let outgoing = Outgoing {
             queue_id: letter.queue_id,
             trace: letter.trace,
@@ -94,7 +98,7 @@ impl Delivery {
             sender: letter.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
             prepared: letter.prepared,
             prefix: letter.lines,
-            options: letter.options,
+            options: MessageOptions { waives_tls, ..letter.options },
             due_ms: letter.due_ms.max(now),
             destinations,
         };

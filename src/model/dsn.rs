@@ -43,6 +43,8 @@ pub struct MessageOptions {
     pub envelope_id: Option<String>,
     /// Only over authenticated TLS (RFC 8689 §4.2.1).
     pub requires_tls: bool,
+    /// Policies about TLS are not asked for: `TLS-Required: No` (RFC 8689 §5).
+    pub waives_tls: bool,
     /// Addresses or header fields may be UTF-8: only to servers with SMTPUTF8 (RFC 6531 §3.4).
     pub is_utf8: bool,
     /// It may have lines that SMTP does not know, and must not be changed (RFC 3030 §3).

@@ -2,13 +2,13 @@
 //! (RFC 5321 §3.1, §4.1.1, RFC 3207, RFC 4954).
 
 use super::Context;
-use super::problem::Problem;
+use super::problem::{Problem, TlsFailure};
 use super::route::{Password, Server};
 use crate::codec::smtp::client_command as command;
 use crate::codec::smtp::extensions::Extensions;
 use crate::codec::smtp::server_reply::{Read, ServerReply, read_reply};
 use crate::net::stream::Stream;
-use crate::net::tls_client::Trust;
+use crate::net::tls_client::{Trust, fault_of};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -98,7 +98,7 @@ impl Connection {
             }
         }
         if peer.security.is_required && !connection.stream.is_tls() {
-            return Err(Problem::temporary((4, 7, 4), "it offers no TLS").into());
+            return Err(Problem::of_tls(TlsFailure::NotOffered, "it offers no TLS").into());
         }
         if let Some((user, password)) = peer.server.and_then(|server| server.login.as_ref()) {
             connection.login(user, password).await?;
@@ -144,7 +144,8 @@ impl Connection {
                 Ok(())
             }
             Err(error) => {
-                let problem = Problem::temporary((4, 7, 5), format!("TLS failed: {error}"));
+                let fault = TlsFailure::from(fault_of(&error));
+                let problem = Problem::of_tls(fault, format!("TLS failed: {error}"));
                 let is_demanded = security.is_required || security.is_at_once;
                 Err(if is_demanded { Unopened::Problem(problem) } else { Unopened::Tls(problem) })
             }

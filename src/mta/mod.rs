@@ -1,8 +1,9 @@
 //! What leaves: the mail agent carries the queue's entries to their next hops (`architecture.md` §7).
 //!
-//! `worker` claims and settles; `route` says where to, `tls_policy` how, `reach` finds a host that
-//! answers; `connection` and `transmit` speak SMTP, `post` HTTP; `content`, `sign` and `seal` make
-//! what is sent. At least once: a node that dies between the server's 250 and our write sends twice.
+//! `worker` claims and settles; `route` says where to, `tls_policy` how (and `tls_report` tells
+//! others how well), `reach` finds a host that answers; `connection` and `transmit` speak SMTP,
+//! `post` HTTP; `content`, `sign` and `seal` make what is sent. At least once: a node that dies
+//! between the server's 250 and our write sends twice.
 
 mod connection;
 mod content;
@@ -16,9 +17,11 @@ mod seal;
 pub mod settings;
 mod sign;
 mod tls_policy;
+mod tls_report;
 mod transmit;
 mod worker;
 
+use crate::cluster::lease::Leases;
 use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::net::dns::Resolver;
@@ -48,6 +51,8 @@ pub struct Handles {
     pub resolver: Resolver,
     /// Our name.
     pub hostname: Arc<str>,
+    /// Which node does what only one does.
+    pub leases: Leases,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +70,11 @@ struct Context {
 }
 
 impl Context {
+    /// Whether its network is one we may connect to.
+    fn may_connect_to(&self, address: IpAddr) -> bool {
+        crate::net::network::any_contains(&self.settings.allow_networks, address)
+    }
+
     /// An address to connect from, if some of that family are configured.
     fn source(&self, to: IpAddr) -> Option<IpAddr> {
         use rand::seq::IndexedRandom as _;
@@ -80,7 +90,7 @@ impl Context {
 /// # Errors
 /// TLS cannot be set up.
 pub fn start(handles: Handles, settings: Settings, tasks: &Tasks) -> io::Result<()> {
-    let Handles { delivery, directory, resolver, hostname } = handles;
+    let Handles { delivery, directory, resolver, hostname, leases } = handles;
     let ctx = Context {
         delivery,
         directory,
@@ -93,6 +103,9 @@ pub fn start(handles: Handles, settings: Settings, tasks: &Tasks) -> io::Result<
         stopping: tasks.stopping(),
         settings: Arc::new(settings),
     };
+    if !ctx.settings.tls_reports_from.is_empty() {
+        tasks.spawn("TLS reports", tls_report::run(ctx.clone(), leases, tasks.clone()));
+    }
     tasks.spawn("mta", worker::run(ctx, tasks.clone()));
     Ok(())
 }

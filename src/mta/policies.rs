@@ -1,12 +1,13 @@
 //! MTA-STS policies of other domains (RFC 8461): asked for in the DNS, fetched over HTTPS, kept by
-//! this node as long as they say.
+//! all nodes together as long as they say, and by each for itself.
 //!
 //! What cannot be fetched is no policy (§5.1), unless an older one is kept: that goes on to apply
 //! until its time is over, so that nobody can take it away by blocking the way to it.
 
 use super::Context;
-use crate::codec::mta_sts::{Mode, StsPolicy, parse_policy, parse_record};
+use crate::codec::mta_sts::{StsPolicy, parse_policy, parse_record};
 use crate::net::http;
+use crate::queue::next_hop::FetchedPolicy;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,23 +23,55 @@ const FETCH: Duration = Duration::from_secs(20);
 /// A policy that could not be fetched is asked for again after this.
 const FAILED: Duration = Duration::from_secs(300);
 
-#[derive(Clone, Debug)]
+/// Why a policy that is announced is not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Missing {
+    /// It cannot be fetched.
+    Unfetched,
+    /// It cannot be read.
+    Invalid,
+}
+
+/// What a domain wants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// It says nothing.
+    Nothing,
+    /// This.
+    Policy(Arc<StsPolicy>),
+    /// It says that there is a policy.
+    Missing(Missing),
+}
+
+#[derive(Clone, Default, Debug)]
 struct Kept {
     /// The id it was fetched for.
     id: String,
     /// The last one that was fetched, and when its time is over.
     policy: Option<(Arc<StsPolicy>, Instant)>,
     /// The last try failed: when it is tried again.
-    retried: Option<Instant>,
+    retried: Option<(Instant, Missing)>,
 }
 
 impl Kept {
+    fn fetched(id: String, policy: StsPolicy, until: Instant) -> Self {
+        Self { id, policy: Some((Arc::new(policy), until)), retried: None }
+    }
+
     fn valid(&self, now: Instant) -> Option<&(Arc<StsPolicy>, Instant)> {
         self.policy.as_ref().filter(|(_, until)| *until > now)
     }
 
     fn is_fresh(&self, now: Instant) -> bool {
-        self.retried.map_or(self.valid(now).is_some(), |retried| retried > now)
+        self.retried.map_or(self.valid(now).is_some(), |(retried, _)| retried > now)
+    }
+
+    fn found(&self, now: Instant) -> Found {
+        match (self.valid(now), self.retried) {
+            (Some((policy, _)), _) => Found::Policy(Arc::clone(policy)),
+            (None, Some((_, missing))) => Found::Missing(missing),
+            (None, None) => Found::Nothing,
+        }
     }
 }
 
@@ -65,16 +98,10 @@ impl Policies {
     }
 }
 
-/// The patterns of a domain's hosts, if it enforces them.
-pub async fn enforced(ctx: &Context, domain: &str) -> Option<Vec<String>> {
-    let policy = find(ctx, domain).await?;
-    (policy.mode == Mode::Enforce).then(|| policy.patterns.clone())
-}
-
-async fn find(ctx: &Context, domain: &str) -> Option<Arc<StsPolicy>> {
+/// What a domain wants: one question to the DNS (which keeps the answer), and one to the database if
+/// this node keeps nothing.
+pub async fn find(ctx: &Context, domain: &str) -> Found {
     let now = Instant::now();
-    let kept = ctx.policies.find(domain);
-    let valid = kept.as_ref().and_then(|kept| kept.valid(now)).cloned();
     let id = match ctx.resolver.txt(&format!("_mta-sts.{domain}")).await {
         // RFC 8461 §3.1: more than one is none
         Ok(answer) => {
@@ -83,35 +110,60 @@ async fn find(ctx: &Context, domain: &str) -> Option<Arc<StsPolicy>> {
         }
         Err(_) => None,
     };
-    let Some(id) = id else { return valid.map(|(policy, _)| policy) };
-    if kept.is_some_and(|kept| kept.id == id && kept.is_fresh(now)) {
-        return valid.map(|(policy, _)| policy);
+    let mut kept = ctx.policies.find(domain).unwrap_or_default();
+    let is_enough = match &id {
+        Some(id) => kept.id == *id && kept.is_fresh(now),
+        None => kept.valid(now).is_some(),
+    };
+    if is_enough {
+        return kept.found(now);
     }
-    let (policy, retried) = match fetch(ctx, domain).await {
+    if let Some(shared) = shared(ctx, domain).await {
+        kept = Kept::fetched(shared.id, shared.policy, now + shared.left);
+        ctx.policies.keep(domain, kept.clone(), now);
+    }
+    let Some(id) = id.filter(|id| *id != kept.id || kept.valid(now).is_none()) else {
+        return if kept.valid(now).is_some() { kept.found(now) } else { Found::Nothing };
+    };
+    kept = match fetch(ctx, domain).await {
         Ok(policy) => {
+            if let Err(error) = ctx.delivery.queue().keep_policy(domain, &id, &policy).await {
+                tracing::warn!(domain, %error, "a policy is kept by this node only");
+            }
             let until = now + Duration::from_secs(policy.max_age_s);
-            (Some((Arc::new(policy), until)), None)
+            Kept::fetched(id, policy, until)
         }
-        Err(reason) => {
+        Err((missing, reason)) => {
             tracing::info!(domain, reason, "an MTA-STS policy cannot be fetched");
             metrics::counter!("eider_mta_sts_failures_total").increment(1);
-            (valid, Some(now + FAILED))
+            Kept { id, policy: kept.policy, retried: Some((now + FAILED, missing)) }
         }
     };
-    ctx.policies.keep(domain, Kept { id, policy: policy.clone(), retried }, now);
-    policy.map(|(policy, _)| policy)
+    ctx.policies.keep(domain, kept.clone(), now);
+    kept.found(now)
+}
+
+/// What some node has fetched.
+async fn shared(ctx: &Context, domain: &str) -> Option<FetchedPolicy> {
+    let found = ctx.delivery.queue().find_policy(domain).await;
+    found.unwrap_or_else(|error| {
+        tracing::warn!(domain, %error, "a policy is looked for at its domain only");
+        None
+    })
 }
 
 /// RFC 8461 §3.3: HTTPS, no redirects, the certificate is for `mta-sts.` and the domain.
-async fn fetch(ctx: &Context, domain: &str) -> Result<StsPolicy, String> {
+async fn fetch(ctx: &Context, domain: &str) -> Result<StsPolicy, (Missing, String)> {
+    let unfetched = |reason: String| (Missing::Unfetched, reason);
     let host = format!("mta-sts.{domain}");
-    let found = ctx.resolver.addresses(&host).await.map_err(|failure| failure.to_string())?;
+    let found = ctx.resolver.addresses(&host).await;
+    let found = found.map_err(|failure| unfetched(failure.to_string()))?;
     let port = ctx.settings.mta_sts_port;
     let addresses: Vec<SocketAddr> =
         found.records.into_iter().map(|address| SocketAddr::new(address, port)).collect();
     let client = http::client_to(&ctx.tls, &host, &addresses, FETCH);
-    let client = client.map_err(|error| error.to_string())?;
+    let client = client.map_err(|error| unfetched(error.to_string()))?;
     let url = format!("https://{host}:{port}/.well-known/mta-sts.txt");
-    let text = http::read_text(&client, &url, POLICY_OCTETS_MAX).await?;
-    parse_policy(&text).ok_or_else(|| "it cannot be read".to_owned())
+    let text = http::read_text(&client, &url, POLICY_OCTETS_MAX).await.map_err(unfetched)?;
+    parse_policy(&text).ok_or_else(|| (Missing::Invalid, "it cannot be read".to_owned()))
 }

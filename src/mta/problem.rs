@@ -2,7 +2,34 @@
 
 use crate::codec::smtp::enhanced_status::EnhancedStatus;
 use crate::codec::smtp::server_reply::ServerReply;
+use crate::net::tls_client::Fault;
 use std::net::IpAddr;
+
+/// What was wrong with TLS, as reports tell it (RFC 8460 §4.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TlsFailure {
+    /// The server does not offer it.
+    NotOffered,
+    /// The certificate is for others, or the host is not one of the policy's.
+    Name,
+    /// The certificate's time is over.
+    Time,
+    /// Nobody who is trusted vouches for it.
+    Trust,
+    /// Anything else.
+    Other,
+}
+
+impl From<Fault> for TlsFailure {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Name => Self::Name,
+            Fault::Time => Self::Time,
+            Fault::Trust => Self::Trust,
+            Fault::Other => Self::Other,
+        }
+    }
+}
 
 /// Why, and who said so.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,6 +48,8 @@ pub struct Problem {
     pub peer: Option<IpAddr>,
     /// The connection is of no more use.
     pub is_fatal: bool,
+    /// It is TLS that failed.
+    pub tls: Option<TlsFailure>,
 }
 
 impl Problem {
@@ -34,6 +63,7 @@ impl Problem {
             host: String::new(),
             peer: None,
             is_fatal: false,
+            tls: None,
         }
     }
 
@@ -56,6 +86,13 @@ impl Problem {
         Self { is_fatal: true, ..Self::temporary((4, 4, 2), words) }
     }
 
+    /// TLS failed.
+    pub fn of_tls(failure: TlsFailure, words: impl Into<String>) -> Self {
+        // RFC 3463 §3.8: TLS that is not there, or is not good enough
+        let detail = if failure == TlsFailure::NotOffered { 4 } else { 5 };
+        Self { tls: Some(failure), ..Self::temporary((4, 7, detail), words) }
+    }
+
     /// What a server said.
     pub fn reply(reply: &ServerReply) -> Self {
         Self {
@@ -67,6 +104,7 @@ impl Problem {
             peer: None,
             // RFC 5321 §3.8: it closes
             is_fatal: reply.code == 421,
+            tls: None,
         }
     }
 

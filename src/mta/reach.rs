@@ -3,10 +3,11 @@
 
 use super::Context;
 use super::connection::{Connection, Peer, Security, Unopened};
-use super::problem::Problem;
+use super::problem::{Problem, TlsFailure};
 use super::route::{self, Hop, Host, Server};
 use super::settings::TlsLevel;
-use super::tls_policy;
+use super::tls_policy::{self, Wish};
+use super::tls_report::Watch;
 use crate::net::tls_client::Trust;
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,21 +15,17 @@ use std::net::{IpAddr, SocketAddr};
 ///
 /// # Errors
 /// Why none of its hosts can be reached; it stays only if it stays for all of them.
-pub async fn reach(ctx: &Context, hop: &Hop, requires_tls: bool) -> Result<Connection, Problem> {
+pub async fn reach(ctx: &Context, hop: &Hop, wish: Wish) -> Result<Connection, Problem> {
     let domain = match hop {
-        Hop::Server(server) => return reach_server(ctx, server, requires_tls).await,
+        Hop::Server(server) => return reach_server(ctx, server, wish).await,
         Hop::Domain(domain) => domain,
         Hop::Url(_) => return Err(Problem::permanent((5, 3, 5), "that is no mail server")),
     };
     let hosts = route::exchangers(ctx, domain).await?;
-    let policy = tls_policy::find(ctx, domain).await;
+    let policy = tls_policy::find(ctx, domain, wish).await;
     let mut problem = None;
     for host in &hosts {
-        let tried = match policy.allows(&host.name) {
-            true => reach_host(ctx, host, &policy, requires_tls).await,
-            false => Err(Problem::temporary((4, 7, 5), "MTA-STS: the policy has no such host")),
-        };
-        match tried {
+        match reach_host(ctx, domain, host, &policy, wish).await {
             Ok(connection) => return Ok(connection),
             Err(failed) => keep(&mut problem, failed.at(&host.name, None)),
         }
@@ -43,47 +40,64 @@ fn keep(problem: &mut Option<Problem>, failed: Problem) {
     }
 }
 
-async fn reach_server(
-    ctx: &Context,
-    server: &Server,
-    requires_tls: bool,
-) -> Result<Connection, Problem> {
-    let level = if requires_tls { TlsLevel::Verified } else { server.tls };
+async fn reach_server(ctx: &Context, server: &Server, wish: Wish) -> Result<Connection, Problem> {
+    let level = if wish == Wish::Required { TlsLevel::Verified } else { server.tls };
     let security = Security {
         trust: if level == TlsLevel::Verified { Trust::Names } else { Trust::Any },
         is_required: level > TlsLevel::Opportunistic,
         is_at_once: server.is_tls_at_once,
     };
     let (addresses, _) = route::addresses(ctx, &server.host).await?;
-    let host = (server.host.as_str(), server.port);
-    try_addresses(ctx, host, &addresses, &security, Some(server)).await
+    let place = Place { host: &server.host, port: server.port, security, server: Some(server) };
+    try_addresses(ctx, &place, &addresses, None).await
 }
 
 async fn reach_host(
     ctx: &Context,
+    domain: &str,
     host: &Host,
     policy: &tls_policy::Policy,
-    requires_tls: bool,
+    wish: Wish,
 ) -> Result<Connection, Problem> {
     let (addresses, is_secure) = route::addresses(ctx, &host.name).await?;
     let is_secure = host.is_secure && is_secure;
-    let security = tls_policy::security(ctx, host, is_secure, policy, requires_tls).await?;
-    let place = (host.name.as_str(), ctx.settings.port);
-    try_addresses(ctx, place, &addresses, &security, None).await
+    let (security, basis) = tls_policy::security(ctx, host, is_secure, policy, wish).await?;
+    let watch = match wish {
+        // RFC 8460 §3: what is sent without regard to policies is not counted
+        Wish::Waived => None,
+        Wish::Unsaid | Wish::Required => Watch::find(ctx, domain, host, policy, &basis).await,
+    };
+    // DANE is asked first (RFC 8461 §2)
+    if !policy.allows(&host.name) && !matches!(security.trust, Trust::Dane(_)) {
+        if let Some(watch) = watch {
+            watch.note(ctx, None, Err(TlsFailure::Name)).await;
+        }
+        return Err(Problem::temporary((4, 7, 5), "MTA-STS: the policy has no such host"));
+    }
+    let place = Place { host: &host.name, port: ctx.settings.port, security, server: None };
+    try_addresses(ctx, &place, &addresses, watch.as_ref()).await
+}
+
+/// A host, and how it is connected to.
+struct Place<'a> {
+    host: &'a str,
+    port: u16,
+    security: Security,
+    server: Option<&'a Server>,
 }
 
 async fn try_addresses(
     ctx: &Context,
-    (host, port): (&str, u16),
+    place: &Place<'_>,
     addresses: &[IpAddr],
-    security: &Security,
-    server: Option<&Server>,
+    watch: Option<&Watch>,
 ) -> Result<Connection, Problem> {
     let mut problem = None;
+    let Place { host, port, security, server } = place;
     for address in addresses {
-        let address = SocketAddr::new(*address, port);
-        let peer = Peer { host, address, security: security.clone(), server };
-        match Box::pin(open(ctx, &peer)).await {
+        let address = SocketAddr::new(*address, *port);
+        let peer = Peer { host, address, security: security.clone(), server: *server };
+        match Box::pin(open(ctx, peer, watch)).await {
             Ok(connection) => return Ok(connection),
             Err(failed) => keep(&mut problem, failed.at(host, Some(address.ip()))),
         }
@@ -91,18 +105,44 @@ async fn try_addresses(
     Err(problem.unwrap_or_else(|| Problem::temporary((4, 4, 4), "there are no addresses")))
 }
 
-/// Opportunistic TLS that fails is done without (RFC 7435 §3).
-async fn open(ctx: &Context, peer: &Peer<'_>) -> Result<Connection, Problem> {
-    match Connection::open(ctx, peer, true).await {
-        Ok(connection) => Ok(connection),
-        Err(Unopened::Problem(problem)) => Err(problem),
-        Err(Unopened::Tls(first)) => {
-            tracing::info!(host = peer.host, reason = first.words, "TLS failed; going on without");
-            metrics::counter!("eider_mta_tls_failures_total").increment(1);
-            match Connection::open(ctx, peer, false).await {
-                Ok(connection) => Ok(connection),
-                Err(Unopened::Problem(problem) | Unopened::Tls(problem)) => Err(problem),
-            }
+/// Opportunistic TLS that fails is done without (RFC 7435 §3); if it failed for who the server is,
+/// it is first done with anybody.
+async fn open(
+    ctx: &Context,
+    mut peer: Peer<'_>,
+    watch: Option<&Watch>,
+) -> Result<Connection, Problem> {
+    let address = Some(peer.address.ip());
+    let note = async |result| match watch {
+        Some(watch) => watch.note(ctx, address, result).await,
+        None => {}
+    };
+    let first = match Connection::open(ctx, &peer, true).await {
+        Ok(connection) => {
+            let is_safe = connection.tls().is_some();
+            note(if is_safe { Ok(()) } else { Err(TlsFailure::NotOffered) }).await;
+            return Ok(connection);
         }
+        Err(Unopened::Problem(problem)) => {
+            if let Some(failure) = problem.tls {
+                note(Err(failure)).await;
+            }
+            return Err(problem);
+        }
+        Err(Unopened::Tls(problem)) => problem,
+    };
+    note(Err(first.tls.unwrap_or(TlsFailure::Other))).await;
+    tracing::info!(host = peer.host, reason = first.words, "TLS failed; going on without");
+    metrics::counter!("eider_mta_tls_failures_total").increment(1);
+    if std::mem::replace(&mut peer.security.trust, Trust::Any) != Trust::Any {
+        match Connection::open(ctx, &peer, true).await {
+            Ok(connection) => return Ok(connection),
+            Err(Unopened::Problem(problem)) => return Err(problem),
+            Err(Unopened::Tls(_)) => {}
+        }
+    }
+    match Connection::open(ctx, &peer, false).await {
+        Ok(connection) => Ok(connection),
+        Err(Unopened::Problem(problem) | Unopened::Tls(problem)) => Err(problem),
     }
 }

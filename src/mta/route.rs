@@ -191,10 +191,8 @@ pub async fn addresses(ctx: &Context, host: &str) -> Result<(Vec<IpAddr>, bool),
             }
         },
     };
-    let allowed = |address: &IpAddr| {
-        crate::net::network::any_contains(&ctx.settings.allow_networks, *address)
-    };
-    let found: Vec<IpAddr> = found.into_iter().filter(allowed).take(ADDRESSES_MAX).collect();
+    let allowed = found.into_iter().filter(|address| ctx.may_connect_to(*address));
+    let found: Vec<IpAddr> = allowed.take(ADDRESSES_MAX).collect();
     if found.is_empty() {
         return Err(Problem::temporary((4, 4, 4), "we may not connect to its network"));
     }

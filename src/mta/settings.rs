@@ -1,5 +1,6 @@
 //! Settings of the mail agent: how it connects, and to whom instead of the recipient's own servers.
 
+use crate::model::address::EmailAddress;
 use crate::net::network::Network;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -65,6 +66,9 @@ pub struct Settings {
     pub mta_sts: bool,
     /// Port of the policies' web servers; default 443.
     pub mta_sts_port: u16,
+    /// Our address in reports about TLS of connections (RFC 8460), which are sent once a day to who
+    /// asks for them. Default: empty, none are sent.
+    pub tls_reports_from: String,
     /// Other ways for some mail; the first that fits is taken.
     pub routes: Vec<Route>,
 }
@@ -82,6 +86,7 @@ impl Default for Settings {
             dane: true,
             mta_sts: true,
             mta_sts_port: 443,
+            tls_reports_from: String::new(),
             routes: Vec::new(),
         }
     }
@@ -103,6 +108,10 @@ impl Settings {
         ];
         if let Some((_, wrong)) = checks.iter().find(|(good, _)| !good) {
             return Err((*wrong).to_owned());
+        }
+        let from = &self.tls_reports_from;
+        if !from.is_empty() && EmailAddress::new(from).is_err() {
+            return Err(format!("tls_reports_from: {from:?} is no address"));
         }
         for route in &self.routes {
             if host_and_port(&route.host, 25).is_none() {

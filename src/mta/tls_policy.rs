@@ -1,94 +1,143 @@
-//! What a connection must have: DANE (RFC 7672) before MTA-STS (RFC 8461) before whatever the server
-//! offers.
+//! What a connection must have: what the message asks for (RFC 8689), else DANE (RFC 7672), else
+//! MTA-STS (RFC 8461), else whatever the server offers.
 
 use super::Context;
 use super::connection::Security;
-use super::policies;
+use super::policies::{self, Found, Missing};
 use super::problem::Problem;
 use super::route::Host;
-use crate::net::dns::Failure;
+use crate::codec::mta_sts::{Mode, StsPolicy};
+use crate::model::dsn::MessageOptions;
+use crate::net::dns::{Failure, Tlsa};
 use crate::net::tls_client::{Trust, is_usable};
+use std::sync::Arc;
 
-/// What a domain demands by MTA-STS.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Policy {
-    /// Patterns of its hosts, when it enforces them.
-    pub enforced: Option<Vec<String>>,
+/// What the sender says about TLS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wish {
+    /// Nothing: the recipient's domain decides.
+    Unsaid,
+    /// REQUIRETLS (RFC 8689 §4.2.1).
+    Required,
+    /// `TLS-Required: No` (RFC 8689 §5): the domain's policies are not asked for.
+    Waived,
 }
 
-impl Policy {
-    /// Whether mail may go to this host.
-    pub fn allows(&self, host: &str) -> bool {
-        let Some(patterns) = &self.enforced else { return true };
-        patterns.iter().any(|pattern| matches(pattern, host))
+impl Wish {
+    /// Of a message; REQUIRETLS is stronger (RFC 8689 §4.1).
+    pub const fn of(options: &MessageOptions) -> Self {
+        match (options.requires_tls, options.waives_tls) {
+            (true, _) => Self::Required,
+            (false, true) => Self::Waived,
+            (false, false) => Self::Unsaid,
+        }
     }
 }
 
-/// RFC 8461 §4.1: `*.` stands for one label.
-fn matches(pattern: &str, host: &str) -> bool {
-    match pattern.strip_prefix("*.") {
-        Some(parent) => host
-            .split_once('.')
-            .is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(parent)),
-        None => pattern.eq_ignore_ascii_case(host),
+/// What a domain demands by MTA-STS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// What it says.
+    pub found: Found,
+}
+
+impl Policy {
+    fn of_mode(&self, mode: Mode) -> Option<&Arc<StsPolicy>> {
+        match &self.found {
+            Found::Policy(policy) if policy.mode == mode => Some(policy),
+            _ => None,
+        }
+    }
+
+    /// The policy, however it is meant.
+    pub fn any(&self) -> Option<&StsPolicy> {
+        match &self.found {
+            Found::Policy(policy) if policy.mode != Mode::None => Some(policy),
+            _ => None,
+        }
+    }
+
+    /// Whether mail may go to this host.
+    pub fn allows(&self, host: &str) -> bool {
+        self.of_mode(Mode::Enforce).is_none_or(|policy| policy.has_host(host))
     }
 }
 
 /// The policy of a domain.
-pub async fn find(ctx: &Context, domain: &str) -> Policy {
-    let enforced = match ctx.settings.mta_sts {
-        true => policies::enforced(ctx, domain).await,
-        false => None,
+pub async fn find(ctx: &Context, domain: &str, wish: Wish) -> Policy {
+    let found = match ctx.settings.mta_sts && wish != Wish::Waived {
+        true => policies::find(ctx, domain).await,
+        false => Found::Nothing,
     };
-    Policy { enforced }
+    Policy { found }
 }
 
-/// How a host is connected to. `is_secure`: DNSSEC proved the way to it.
+/// Why a connection must have what it must, in reports (RFC 8460 §4.2).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Basis {
+    /// TLSA records.
+    Dane(Vec<Tlsa>),
+    /// A policy, also one that is only tested.
+    Sts(Arc<StsPolicy>),
+    /// A policy that could not be had.
+    Missing(Missing),
+    /// Nothing is demanded.
+    Nothing,
+}
+
+/// How a host is connected to, and why. `is_secure`: DNSSEC proved the way to it.
 ///
 /// # Errors
-/// Its TLSA records could not be asked for: it must not be connected to (RFC 7672 §2.1).
+/// Its TLSA records could not be asked for: it must not be connected to (RFC 7672 §2.1). The
+/// message wants what it cannot have.
 pub async fn security(
     ctx: &Context,
     host: &Host,
     is_secure: bool,
     policy: &Policy,
-    requires_tls: bool,
-) -> Result<Security, Problem> {
-    let demanded = |trust| Security { trust, is_required: true, is_at_once: false };
-    if is_secure && ctx.settings.dane {
-        let name = format!("_{}._tcp.{}", ctx.settings.port, host.name);
-        match ctx.resolver.tlsa(&name).await {
-            Ok(answer) if answer.is_secure => {
-                let usable: Vec<_> = answer.records.into_iter().filter(is_usable).collect();
-                // RFC 7672 §2.2: none usable, then any TLS
-                let trust = if usable.is_empty() { Trust::Any } else { Trust::Dane(usable) };
-                return Ok(demanded(trust));
-            }
-            Ok(_) | Err(Failure::NoDomain | Failure::NoData) => {}
-            Err(failure) => {
-                let words = format!("DANE: {failure}");
-                return Err(Problem::temporary((4, 7, 5), words));
-            }
-        }
+    wish: Wish,
+) -> Result<(Security, Basis), Problem> {
+    let with = |trust, is_required| Security { trust, is_required, is_at_once: false };
+    if wish == Wish::Waived {
+        return Ok((with(Trust::Any, false), Basis::Nothing));
     }
-    if policy.enforced.is_some() || requires_tls {
-        return Ok(demanded(Trust::Names));
+    if is_secure
+        && ctx.settings.dane
+        && let Some(usable) = tlsa(ctx, host).await?
+    {
+        // RFC 7672 §2.2: none usable, then any TLS; but REQUIRETLS wants to know who it is
+        let trust = match (usable.is_empty(), wish) {
+            (false, _) => Trust::Dane(usable.clone()),
+            (true, Wish::Required) => Trust::Names,
+            (true, _) => Trust::Any,
+        };
+        return Ok((with(trust, true), Basis::Dane(usable)));
     }
-    Ok(Security { trust: Trust::Any, is_required: false, is_at_once: false })
+    let (enforced, tested) = (policy.of_mode(Mode::Enforce), policy.of_mode(Mode::Testing));
+    let known = enforced.or(tested).filter(|policy| policy.has_host(&host.name));
+    // RFC 8689 §4.2.1: the way to the host is proved, too
+    if wish == Wish::Required && !is_secure && known.is_none() {
+        let words = "REQUIRETLS: neither DNSSEC nor MTA-STS says that this is the domain's host";
+        return Err(Problem::permanent((5, 7, 30), words));
+    }
+    let basis = match (known, &policy.found) {
+        (Some(policy), _) => Basis::Sts(Arc::clone(policy)),
+        (None, Found::Missing(missing)) => Basis::Missing(*missing),
+        (None, _) => Basis::Nothing,
+    };
+    let is_required = wish == Wish::Required || enforced.is_some();
+    let trust = if is_required || known.is_some() { Trust::Names } else { Trust::Any };
+    Ok((with(trust, is_required), basis))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_stand_for_one_label() {
-        let patterns = vec!["mx.b.example".to_owned(), "*.c.example".to_owned()];
-        let policy = Policy { enforced: Some(patterns) };
-        assert!(policy.allows("MX.b.example") && policy.allows("x.c.example"));
-        for host in ["b.example", "x.b.example", "c.example", "y.x.c.example", ".c.example"] {
-            assert!(!policy.allows(host), "{host}");
+/// The usable TLSA records of a host; `None`: it has none at all.
+async fn tlsa(ctx: &Context, host: &Host) -> Result<Option<Vec<Tlsa>>, Problem> {
+    let name = format!("_{}._tcp.{}", ctx.settings.port, host.name);
+    match ctx.resolver.tlsa(&name).await {
+        Ok(answer) if answer.is_secure => {
+            Ok(Some(answer.records.into_iter().filter(is_usable).collect()))
         }
-        assert!(Policy::default().allows("anything"));
+        Ok(_) | Err(Failure::NoDomain | Failure::NoData) => Ok(None),
+        Err(failure) => Err(Problem::temporary((4, 7, 5), format!("DANE: {failure}"))),
     }
 }

@@ -11,6 +11,7 @@ use super::hops::Went;
 use super::problem::Problem;
 use super::reach::reach;
 use super::route::{self, Hop};
+use super::tls_policy::Wish;
 use super::transmit::{Answer, Message, transmit};
 use super::{Context, post};
 use crate::codec::smtp::enhanced_status::EnhancedStatus;
@@ -109,25 +110,25 @@ async fn keep_leases(ctx: &Context, entries: &[Entry]) {
 
 /// Sends the entries of each next hop; usually there is one.
 async fn send_batch(ctx: &Context, batch: Vec<Entry>) -> Went {
-    let mut hops: Vec<(Hop, bool, Vec<Entry>)> = Vec::new();
+    let mut hops: Vec<(Hop, Wish, Vec<Entry>)> = Vec::new();
     let mut unroutable = Vec::new();
     for entry in batch {
-        let requires_tls = entry.options.requires_tls;
+        let wish = Wish::of(&entry.options);
         match route::hop(&ctx.settings, &entry) {
-            Ok(hop) => match hops.iter_mut().find(|it| it.0 == hop && it.1 == requires_tls) {
+            Ok(hop) => match hops.iter_mut().find(|it| it.0 == hop && it.1 == wish) {
                 Some((_, _, entries)) => entries.push(entry),
-                None => hops.push((hop, requires_tls, vec![entry])),
+                None => hops.push((hop, wish, vec![entry])),
             },
             Err(problem) => unroutable.push(of_problem(entry, &problem)),
         }
     }
     ctx.delivery.settle(unroutable).await;
     let mut went = Went::Well;
-    for (hop, requires_tls, entries) in hops {
+    for (hop, wish, entries) in hops {
         let messages = grouped(entries);
         let outcome = match &hop {
             Hop::Url(url) => post_all(ctx, url, messages).await,
-            Hop::Domain(_) | Hop::Server(_) => send_all(ctx, &hop, requires_tls, messages).await,
+            Hop::Domain(_) | Hop::Server(_) => send_all(ctx, &hop, wish, messages).await,
         };
         if outcome == Went::Badly {
             went = outcome;
@@ -159,7 +160,7 @@ fn grouped(entries: Vec<Entry>) -> VecDeque<Vec<Entry>> {
 async fn send_all(
     ctx: &Context,
     hop: &Hop,
-    requires_tls: bool,
+    wish: Wish,
     mut messages: VecDeque<Vec<Entry>>,
 ) -> Went {
     let mut connection: Option<Connection> = None;
@@ -172,7 +173,7 @@ async fn send_all(
         }
         let mut open = match connection.take() {
             Some(open) => open,
-            None => match Box::pin(reach(ctx, hop, requires_tls)).await {
+            None => match Box::pin(reach(ctx, hop, wish)).await {
                 Ok(open) => open,
                 Err(problem) => {
                     messages.push_front(message);

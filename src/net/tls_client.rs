@@ -30,6 +30,36 @@ pub enum Trust {
     Dane(Vec<Tlsa>),
 }
 
+/// What is wrong with a server's certificate, in the words of reports (RFC 8460 §4.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// It is for other names.
+    Name,
+    /// Its time is over, or to come.
+    Time,
+    /// Nobody who is trusted vouches for it.
+    Trust,
+    /// Anything else: also TLS as such.
+    Other,
+}
+
+/// What was wrong when TLS failed.
+pub fn fault_of(error: &io::Error) -> Fault {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(why)) = inner else { return Fault::Other };
+    match why {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Fault::Name
+        }
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => Fault::Time,
+        CertificateError::UnknownIssuer => Fault::Trust,
+        _ => Fault::Other,
+    }
+}
+
 /// Starts TLS on connections we open; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct TlsClient {

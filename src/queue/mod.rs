@@ -10,6 +10,7 @@ pub mod claim;
 pub mod enqueue;
 pub mod finish;
 pub mod inspect;
+pub mod next_hop;
 pub mod reschedule;
 pub mod steer;
 

@@ -5,7 +5,7 @@
 
 use super::{Inner, report};
 use crate::model::address::EmailAddress;
-use crate::storage::dmarc_results::Counted;
+use crate::storage::report_results::Counted;
 use bytes::Bytes;
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dmarc::Policy;

@@ -9,7 +9,7 @@ use super::settings::Rule;
 use super::{Inner, Screening};
 use crate::model::address::EmailAddress;
 use crate::model::error::{Error, Result};
-use crate::storage::dmarc_results::{self, Counted};
+use crate::storage::report_results::{self, About, Counted};
 use mail_auth::dmarc::Policy;
 use mail_auth::report::{ActionDisposition, PolicyPublished, Record, Report, SPFDomainScope};
 use mail_auth::{DkimOutput, DmarcOutput, DmarcResult};
@@ -86,7 +86,8 @@ fn disposition(rule: Rule, dmarc: &DmarcOutput) -> ActionDisposition {
 /// Counts it. What cannot be counted is not reported.
 pub(super) async fn note(inner: &Inner, result: &Counted) {
     let expires_ms = result.day.saturating_add(KEPT_DAYS).saturating_mul(DAY_MS);
-    if let Err(error) = dmarc_results::note(&inner.storage, result, expires_ms).await {
+    if let Err(error) = report_results::note(&inner.storage, About::Dmarc, result, expires_ms).await
+    {
         tracing::warn!(%error, "a DMARC result is not counted");
     }
 }
@@ -103,10 +104,10 @@ impl Screening {
         }
         let from = EmailAddress::new(&inner.settings.dmarc_reports_from)?;
         let today = inner.clock.now_ms().div_euclid(DAY_MS);
-        let Some((day, domain)) = dmarc_results::find_before(&inner.storage, today).await? else {
-            return Ok(None);
-        };
-        let counted = dmarc_results::list(&inner.storage, day, &domain, ROWS_MAX).await?;
+        let due = report_results::find_before(&inner.storage, About::Dmarc, today, None).await?;
+        let Some((day, domain)) = due else { return Ok(None) };
+        let of_day = (day, domain.as_str());
+        let counted = report_results::list(&inner.storage, About::Dmarc, of_day, ROWS_MAX).await?;
         let to = match counted.first() {
             Some(first) => self.entitled(&domain, &first.to).await?,
             None => Vec::new(),
@@ -133,7 +134,7 @@ impl Screening {
     /// # Errors
     /// `Unavailable`; it may be sent once more then.
     pub async fn finish_report(&self, report: &DueReport) -> Result<()> {
-        dmarc_results::forget(&self.inner.storage, report.day, &report.domain).await
+        report_results::forget(&self.inner.storage, About::Dmarc, report.day, &report.domain).await
     }
 
     /// Those of the addresses who want reports about the domain: others must say so themselves (RFC

@@ -129,6 +129,7 @@ impl Session {
                 ret: parameters.ret,
                 envelope_id: parameters.envelope_id.clone(),
                 requires_tls: parameters.requires_tls,
+                waives_tls: false,
                 is_utf8,
                 is_binary: parameters.body == Body::Binary,
             },

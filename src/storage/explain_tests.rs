@@ -6,7 +6,7 @@ use super::field::{get_int, new_id, oid};
 use super::messages::{Chunks, in_mailbox};
 use super::page::{Scan, filter};
 use super::testing::storage;
-use super::{deliveries, queue_query, suppressions};
+use super::{deliveries, queue_query, report_results, suppressions};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::queue::{Query, State};
 use crate::model::trace::{Happening, Search, SearchKey};
@@ -203,7 +203,9 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
         ("queue", queue_query::filter(&of_user, 1), doc! { "_id": 1 }),
         ("suppressions", suppressions::any_of(&["a@b".into()], Some(new_id())), doc! {}),
         ("greylist", doc! { "_id": "a", "expires": { "$gt": DateTime::from_millis(1) } }, doc! {}),
-        ("dmarc_results", doc! { "day": { "$lt": 9_i64 } }, doc! { "day": 1, "domain": 1 }),
+        ("dmarc_results", report_results::beyond(9, 0, ""), doc! { "day": 1, "domain": 1 }),
+        ("tls_results", report_results::beyond(9, 3, "a"), doc! { "day": 1, "domain": 1 }),
+        ("tls_results", doc! { "day": 9_i64, "domain": "a" }, doc! {}),
         ("dmarc_results", doc! { "day": 9_i64, "domain": "a" }, doc! {}),
         ("deliveries", deliveries::filter(&by_key), doc! { "_id": -1 }),
         ("deliveries", deliveries::filter(&by_keys), doc! { "_id": -1 }),

@@ -15,7 +15,7 @@
 //! | `local` | bool | the recipient was ours when it was enqueued |
 //! | `content`, `octets` | hash, int64 | holds one count of the content |
 //! | `prefix` | binary | header fields in front of the content |
-//! | `options` | `{ret, envid, tls, utf8, binary}` | what the sender asked for the message; what he did not is absent |
+//! | `options` | `{ret, envid, tls, any_tls, utf8, binary}` | what the sender asked for the message |
 //! | `dsn` | `{success, failure, delay, orcpt: [type, address]}` | what he asked for the recipient, as above |
 //! | `tries` | int64 | how often it was put off; absent: never |
 //! | `delay_told` | true | he was told that it is late; else absent |
@@ -105,6 +105,9 @@ fn options(options: &MessageOptions) -> Document {
     if options.requires_tls {
         document.insert("tls", true);
     }
+    if options.waives_tls {
+        document.insert("any_tls", true);
+    }
     if options.is_utf8 {
         document.insert("utf8", true);
     }
@@ -120,6 +123,7 @@ fn get_options(document: &Document) -> MessageOptions {
         ret: document.get_str("ret").ok().map(ret),
         envelope_id: document.get_str("envid").ok().map(str::to_owned),
         requires_tls: document.get_bool("tls").unwrap_or(false),
+        waives_tls: document.get_bool("any_tls").unwrap_or(false),
         is_utf8: document.get_bool("utf8").unwrap_or(false),
         is_binary: document.get_bool("binary").unwrap_or(false),
     }

@@ -146,6 +146,7 @@ mod tests {
             ret: Some(Return::Headers),
             envelope_id: Some("a b+c".to_owned()),
             requires_tls: true,
+            waives_tls: false,
             is_utf8: true,
             is_binary: false,
         };

@@ -1,9 +1,6 @@
 //! Contents as they leave: in pieces, in chunks, binary, posted to programs.
 
-use std::sync::{Arc, Mutex};
-
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
 use super::{Scene, mta_config, set_pauses, zone_of};
 use crate::support::dns::DnsServer;
@@ -11,6 +8,7 @@ use crate::support::lmtp::LmtpClient;
 use crate::support::smtp_sink::{Options, SmtpSink};
 use crate::support::store::unique;
 use crate::support::until;
+use crate::support::web::WebServer;
 
 /// Forwards what comes for the user.
 async fn forward_to(it: &Scene, target: &str) {
@@ -131,74 +129,35 @@ async fn binary_content_leaves_unchanged_or_comes_back() {
     }
 }
 
-/// What was posted: request lines and bodies.
-type Posted = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
-
-/// A web server that answers these codes one after the other, then 200; its port.
-async fn program(codes: &'static [u16]) -> (u16, Posted) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let posted = Posted::default();
-    let seen = Arc::clone(&posted);
-    tokio::spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
-            let mut stream = BufReader::new(tcp);
-            let (mut head, mut octets) = (String::new(), 0);
-            loop {
-                let start = head.len();
-                if !stream.read_line(&mut head).await.is_ok_and(|octets| octets > 2) {
-                    break;
-                }
-                let line = head[start..].to_ascii_lowercase();
-                if let Some(length) = line.strip_prefix("content-length:") {
-                    octets = length.trim().parse().unwrap();
-                }
-            }
-            let mut body = vec![0; octets];
-            stream.read_exact(&mut body).await.unwrap();
-            let number = {
-                let mut seen = seen.lock().unwrap();
-                seen.push((head, body));
-                seen.len() - 1
-            };
-            let code = codes.get(number).copied().unwrap_or(200);
-            let answer = format!("HTTP/1.1 {code} x\r\nContent-Length: 0\r\n\r\n");
-            let _ = stream.get_mut().write_all(answer.as_bytes()).await;
-            let _ = stream.get_mut().shutdown().await;
-        }
-    });
-    (port, posted)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn targets_that_are_programs_get_messages_posted_until_they_take_them() {
-    let (port, posted) = program(&[503, 429]).await;
+    let web = WebServer::start(None, &[503, 429], "").await;
     let dns = DnsServer::start(&zone_of(&[])).await;
     let config = mta_config(&unique("eider_mta"), &dns, 1);
     let it = Scene::with_config(SmtpSink::start(Options::default()).await, dns, config).await;
     set_pauses(&it.store, "50,50,50").await;
-    forward_to(&it, &format!("http://127.0.0.1:{port}/take?key=secret")).await;
+    forward_to(&it, &format!("http://127.0.0.1:{}/take?key=secret", web.port)).await;
     it.store.lmtp().await.deliver(&["me@example.com"], &large()).await;
-    until("it is taken", async || posted.lock().unwrap().len() == 3).await;
+    until("it is taken", async || web.requests().len() == 3).await;
     until("the queue is empty", async || it.queued().await.is_empty()).await;
-    for (head, body) in posted.lock().unwrap().iter() {
+    for (head, body) in web.requests() {
         assert!(head.starts_with("POST /take?key=secret HTTP/1.1\r\n"), "{head}");
         assert!(head.to_ascii_lowercase().contains("content-type: message/rfc822\r\n"), "{head}");
         assert!(body.ends_with(&large()));
     }
     it.store.stop().await;
     // what it does not want comes back to the sender
-    let (port, posted) = program(&[404]).await;
+    let web = WebServer::start(None, &[404], "").await;
     let sink = SmtpSink::start(Options::default()).await;
     let dns = DnsServer::start(&zone_of(&["example.org"])).await;
     let config = mta_config(&unique("eider_mta"), &dns, sink.port());
     let it = Scene::with_config(sink, dns, config).await;
-    forward_to(&it, &format!("http://127.0.0.1:{port}/take?key=secret")).await;
+    forward_to(&it, &format!("http://127.0.0.1:{}/take?key=secret", web.port)).await;
     let message = b"From: x@far.example\r\nSubject: on\r\n\r\ntext\r\n";
     it.store.lmtp().await.deliver(&["me@example.com"], message).await;
     until("a report leaves", async || it.sink.answered().len() == 1).await;
     let report = it.sink.answered().remove(0).content;
     assert!(report.contains("404") && !report.contains("secret"), "{report}");
-    assert_eq!(posted.lock().unwrap().len(), 1);
+    assert_eq!(web.requests().len(), 1);
     it.store.stop().await;
 }

@@ -8,6 +8,7 @@ mod judges;
 mod reports;
 mod security;
 mod signatures;
+mod tls_reports;
 
 use eider::config::{Config, Role};
 use serde_json::{Value, json};

@@ -13,6 +13,7 @@ pub mod pop3;
 pub mod smtp_sink;
 pub mod store;
 pub mod transcript;
+pub mod web;
 
 use std::time::Duration;
 

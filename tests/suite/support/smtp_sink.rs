@@ -150,6 +150,8 @@ pub struct Certificate {
     pub authority: String,
     /// SHA-256 of the server's public key, in hexadecimal digits.
     pub key_hash: String,
+    /// SHA-256 of the authority's certificate.
+    pub authority_hash: String,
 }
 
 pub fn certificate(names: &[&str]) -> Certificate {
@@ -162,36 +164,19 @@ pub fn certificate(names: &[&str]) -> Certificate {
     let key = KeyPair::generate().unwrap();
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
-    let digest = <sha2::Sha256 as sha2::Digest>::digest(key.subject_public_key_info());
+    let digest = |octets: &[u8]| {
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(octets);
+        digest.iter().map(|octet| format!("{octet:02x}")).collect()
+    };
     let chain = format!("{}{}", leaf.pem(), ca.pem());
     let private = key.serialize_pem();
     let identity = eider::net::tls::config_of_pem(chain.as_bytes(), private.as_bytes()).unwrap();
     Certificate {
         acceptor: TlsAcceptor::from(identity.config()),
         authority: ca.pem(),
-        key_hash: digest.iter().map(|octet| format!("{octet:02x}")).collect(),
+        key_hash: digest(&key.subject_public_key_info()),
+        authority_hash: digest(ca.der()),
     }
-}
-
-/// A web server that answers every request with this text, by TLS; its port.
-pub async fn web_server(acceptor: TlsAcceptor, text: String) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
-            let Ok(tls) = acceptor.accept(tcp).await else { continue };
-            let mut stream = BufReader::new(tls);
-            let mut line = String::new();
-            while stream.read_line(&mut line).await.is_ok_and(|octets| octets > 2) {
-                line.clear();
-            }
-            let octets = text.len();
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {octets}\r\n\r\n{text}");
-            let _ = stream.get_mut().write_all(answer.as_bytes()).await;
-            let _ = stream.get_mut().shutdown().await;
-        }
-    });
-    port
 }
 
 trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
