@@ -14,6 +14,7 @@ use crate::auth::password::Passwords;
 use crate::auth::token::{Lifetime, Tokens};
 use crate::clock::Clock;
 use crate::cluster::lease::Leases;
+use crate::cluster::node::Node;
 use crate::cluster::notifier::Notifier;
 use crate::config::{Config, Role};
 use crate::delivery::Delivery;
@@ -26,6 +27,7 @@ use crate::net::tls::{self, TlsAcceptor};
 use crate::queue::Queue;
 use crate::screening::Screening;
 use crate::storage::Storage;
+use crate::storage::client::TRANSACTION_S_MAX;
 use crate::storage::local::LocalDatabase;
 use crate::tasks::Tasks;
 use crate::trace::Trace;
@@ -73,6 +75,8 @@ pub struct Running {
     tasks: Tasks,
     last_tasks: Tasks,
     local: Option<LocalDatabase>,
+    /// Held until the end.
+    _node: Node,
 }
 
 impl Running {
@@ -118,6 +122,10 @@ impl Operations {
     /// # Errors
     /// The database cannot be started or reached.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        Self::open_as(config, "").await
+    }
+
+    async fn open_as(config: &Config, node: &str) -> anyhow::Result<Self> {
         let tasks = Tasks::new();
         let (uri, local) = match &config.storage.uri {
             Some(uri) => (uri.clone(), None),
@@ -135,7 +143,7 @@ impl Operations {
             storage = storage.with_secret(&secret(file)?);
         }
         if local.is_some() {
-            storage.end_abandoned_transactions().await?;
+            storage.end_abandoned_transactions(TRANSACTION_S_MAX).await?;
         }
         let resolver = Resolver::new(&config.dns).context("dns.trust_anchor cannot be read")?;
         let clock = Clock::default();
@@ -161,7 +169,9 @@ impl Operations {
             trace.clone(),
             config.host_name(),
         );
-        let queue = Queue::new(storage.clone(), mailstore.clone(), clock.clone()).with_trace(trace);
+        let queue = Queue::new(storage.clone(), mailstore.clone(), clock.clone())
+            .with_trace(trace)
+            .with_node(node);
         let delivery = Delivery::new(
             storage.clone(),
             mailstore.clone(),
@@ -221,7 +231,13 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .with_context(|| format!("cannot make the folder {}", config.data_dir.display()))?;
     let own = tls::server_config(certificate(&config)?).context("cannot use the certificate")?;
     let acceptor = TlsAcceptor::new(own);
-    let operations = Operations::open(&config).await?;
+    let node = Node::of(&config.data_dir);
+    let operations = Operations::open_as(&config, node.name()).await?;
+    let orphans = operations.delivery.queue().release_orphans().await;
+    match orphans.context("the queue cannot be read")? {
+        0 => {}
+        count => tracing::info!(count, "entries of the queue were left by this node's last life"),
+    }
     let acceptor = acceptor.with_lookup(certificates(&operations.directory));
     if config.roles.contains(&Role::Jobs) {
         let leases = Leases::new(operations.storage.clone(), operations.tasks.clone());
@@ -248,6 +264,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
             tasks: operations.tasks,
             last_tasks: operations.last_tasks,
             local: operations.local,
+            _node: node,
         }),
         Err(error) => {
             operations.close().await;

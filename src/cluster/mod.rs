@@ -1,4 +1,5 @@
 //! Many nodes, one truth.
 
 pub mod lease;
+pub mod node;
 pub mod notifier;

@@ -9,12 +9,19 @@ use super::Delivery;
 use crate::codec::dsn::Action;
 use crate::codec::smtp::enhanced_status::EnhancedStatus;
 use crate::model::dsn::Notify;
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
 use crate::model::message::TimeMs;
 use crate::model::queue::{Attempt, Entry};
 use crate::model::trace::{Detail, Event, Happening};
+use crate::queue::claim::LEASE_MS;
 use std::net::IpAddr;
+use std::time::Duration;
+use tokio::time::Instant;
 
+/// The pause before the database is asked again.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long the door that a message came by is kept waiting.
+const LOCAL_PATIENCE: Duration = Duration::from_secs(15);
 /// A sender is told once that his message is late, after this time.
 const LATE_MS: TimeMs = 4 * 60 * 60 * 1000;
 
@@ -59,24 +66,58 @@ pub(super) struct Settled {
     pub tried: Tried,
     /// Of entries that are tried again.
     pub due: Option<TimeMs>,
-    /// What the sender is to be told.
+    /// What the sender is to be told, until he is.
     pub action: Option<Action>,
+    /// The story has it.
+    is_told: bool,
+}
+
+/// How long a database that is away is waited for.
+struct Patience {
+    since: Instant,
+    longest: Duration,
+}
+
+impl Patience {
+    /// As long as the leases last; but somebody may wait for an answer about what he sent to us.
+    fn new(tries: &[Tried]) -> Self {
+        let is_local = tries.iter().any(|tried| tried.entry.is_local);
+        let lease = Duration::from_millis(LEASE_MS.unsigned_abs());
+        Self { since: Instant::now(), longest: if is_local { LOCAL_PATIENCE } else { lease } }
+    }
+
+    /// Waits a little; `false`: waiting does not help, or no longer.
+    async fn wait(&self, error: &Error) -> bool {
+        let is_away = matches!(error, Error::Unavailable { .. });
+        let may_help = is_away && self.since.elapsed() < self.longest;
+        if may_help {
+            tracing::warn!(%error, "what became of messages waits for the database");
+            tokio::time::sleep(PAUSE).await;
+        }
+        may_help
+    }
 }
 
 impl Delivery {
-    /// Settles tries. What the database does not take is left to the entries' leases.
+    /// Settles tries. While the database is away they wait for it, as long as their leases last:
+    /// what a server has taken must not be sent again for that.
     ///
     /// Round trips: three for all entries of a message that are done, one for each that is tried
     /// again, and those of [`Delivery::send`] for each report.
     pub async fn settle(&self, tries: Vec<Tried>) {
+        let patience = Patience::new(&tries);
         let mut settled = Vec::with_capacity(tries.len());
         for tried in tries {
             let id = tried.entry.queue_id;
-            match self.decide(tried).await {
-                Ok(decided) => settled.push(decided),
-                Err(error) => {
-                    tracing::warn!(queue.id = %id, %error, "an entry is left to its lease");
+            loop {
+                match self.decide(tried.clone()).await {
+                    Ok(decided) => settled.push(decided),
+                    Err(error) if patience.wait(&error).await => continue,
+                    Err(error) => {
+                        tracing::warn!(queue.id = %id, %error, "an entry is left to its lease");
+                    }
                 }
+                break;
             }
         }
         while let Some(first) = settled.first() {
@@ -84,10 +125,14 @@ impl Delivery {
             let of_message = |it: &Settled| {
                 it.tried.entry.queue_id == queue_id && it.tried.entry.content == content
             };
-            let (message, others) = settled.into_iter().partition(of_message);
+            let (mut message, others): (Vec<Settled>, _) =
+                settled.into_iter().partition(of_message);
             settled = others;
-            if let Err(error) = self.settle_message(message).await {
-                tracing::warn!(queue.id = %queue_id, %error, "entries are left to their leases");
+            while let Err(error) = self.settle_message(&mut message).await {
+                if !patience.wait(&error).await {
+                    tracing::warn!(queue.id = %queue_id, %error, "entries are left to their leases");
+                    break;
+                }
             }
         }
     }
@@ -102,11 +147,12 @@ impl Delivery {
         }
         let action = wanted(&tried, self.clock.now_ms());
         tried.entry.is_delay_told |= action == Some(Action::Delayed);
-        Ok(Settled { tried, due, action })
+        Ok(Settled { tried, due, action, is_told: false })
     }
 
-    /// All tries are of entries of one message.
-    async fn settle_message(&self, settled: Vec<Settled>) -> Result<()> {
+    /// All tries are of entries of one message. What is done is noted in them, so that it is not
+    /// done again when this failed half-way.
+    async fn settle_message(&self, settled: &mut [Settled]) -> Result<()> {
         let actions = [Action::Failed, Action::Delayed, Action::Delivered, Action::Relayed];
         for action in actions {
             let about: Vec<&Settled> =
@@ -114,10 +160,16 @@ impl Delivery {
             if !about.is_empty() {
                 Box::pin(self.report(action, &about)).await?;
             }
+            for it in settled.iter_mut().filter(|it| it.action == Some(action)) {
+                it.action = None;
+            }
         }
-        for it in &settled {
-            self.tell_settled(it);
-            self.note_failure(&it.tried).await;
+        for it in settled.iter_mut() {
+            if !it.is_told {
+                it.is_told = true;
+                self.tell_settled(it);
+                self.note_failure(&it.tried).await;
+            }
             let Some(due) = it.due else { continue };
             let attempt = Attempt {
                 at_ms: self.clock.now_ms(),

@@ -4,7 +4,7 @@ use super::Queue;
 use crate::model::error::Result;
 use crate::model::message::TimeMs;
 use crate::model::queue::Entry;
-use crate::storage::queue;
+use crate::storage::queue::{self, Lease};
 
 /// How long a worker has an entry before another may take it.
 pub const LEASE_MS: TimeMs = 10 * 60 * 1000;
@@ -16,7 +16,7 @@ impl Queue {
     /// `Unavailable`.
     pub async fn claim_local(&self) -> Result<Option<Entry>> {
         let now = self.clock.now_ms();
-        queue::claim_local(&self.storage, now, now.saturating_add(LEASE_MS)).await
+        queue::claim_local(&self.storage, &self.lease(now), now).await
     }
 
     /// Takes up to `max` entries of one next hop that are due, so that they share a connection. The
@@ -42,9 +42,12 @@ impl Queue {
                 None => return Ok(Vec::new()),
             },
         };
-        let times = (now, now.saturating_add(LEASE_MS));
         let max = i64::try_from(max).unwrap_or(i64::MAX);
-        queue::claim_domain(&self.storage, &domain, times, max).await
+        queue::claim_domain(&self.storage, &domain, (&self.lease(now), now), max).await
+    }
+
+    fn lease(&self, now: TimeMs) -> Lease {
+        Lease { until_ms: now.saturating_add(LEASE_MS), node: self.node.to_string() }
     }
 
     /// Prolongs a lease by its whole length. `false`: the entry is lost to another worker.
@@ -62,5 +65,18 @@ impl Queue {
     /// `Unavailable`; they are free again when their leases end.
     pub async fn release(&self, entries: &[&Entry]) -> Result<()> {
         queue::release(&self.storage, entries, self.clock.now_ms()).await
+    }
+
+    /// Gives back what this node had claimed when it died: nobody works on it any more. To be
+    /// called before it claims anything. Returns how much: one round trip.
+    ///
+    /// # Errors
+    /// `Unavailable`; it is free again when the leases end.
+    pub async fn release_orphans(&self) -> Result<u64> {
+        if self.node.is_empty() {
+            return Ok(0);
+        }
+        let now = self.clock.now_ms();
+        queue::release_of_node(&self.storage, &self.lease(now), now).await
     }
 }

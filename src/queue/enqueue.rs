@@ -117,7 +117,7 @@ impl Queue {
         }
         self.mailstore.hold_content(&message.prepared, count).await?;
         let inserted = transaction::run!(&self.storage, async |session| {
-            queue::insert(&self.storage, session, &entries).await
+            queue::insert(&self.storage, session, &entries, &self.node).await
         })
         .await;
         if let Err(error) = inserted {

@@ -40,6 +40,8 @@ pub struct Queue {
     summary: Arc<Mutex<Option<Counted>>>,
     /// Rung when this node has enqueued something that may be due.
     rung: Arc<Notify>,
+    /// The node's name: what it claims is marked with it.
+    node: Arc<str>,
 }
 
 impl Queue {
@@ -47,7 +49,13 @@ impl Queue {
     pub fn new(storage: Storage, mailstore: Mailstore, clock: Clock) -> Self {
         let trace = Trace::silent(storage.clone(), clock.clone());
         let (summary, rung) = (Arc::default(), Arc::default());
-        Self { storage, mailstore, clock, trace, summary, rung }
+        Self { storage, mailstore, clock, trace, summary, rung, node: "".into() }
+    }
+
+    /// The same for the node of this name.
+    #[must_use]
+    pub fn with_node(self, name: &str) -> Self {
+        Self { node: name.into(), ..self }
     }
 
     /// The same, telling the stories of messages there.

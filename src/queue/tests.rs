@@ -128,6 +128,25 @@ async fn a_worker_whose_lease_ended_can_do_nothing() {
 }
 
 #[tokio::test]
+async fn a_node_that_starts_again_gives_back_what_it_had_and_nothing_else() {
+    let it = Fixture::new("queue_orphans").await;
+    let mut message = it.message(&["a@b.example", "here@a.example"]).await;
+    message.destinations[1].is_local = true;
+    let (one, other) = (it.queue.clone().with_node("one"), it.queue.clone().with_node("other"));
+    one.enqueue(&message).await.unwrap();
+    let had = claim(&one).await.unwrap();
+    other.enqueue(&it.message(&["c@c.example"]).await).await.unwrap();
+    let theirs = claim_of(&other, "c.example").await;
+    assert_eq!(it.queue.release_orphans().await.unwrap(), 0, "who has no name had nothing");
+    assert_eq!(one.release_orphans().await.unwrap(), 2, "one was born with a lease");
+    assert!(!one.finish(&had).await.unwrap());
+    assert_eq!(claim(&other).await.unwrap().id, had.id);
+    assert_eq!(other.claim_local().await.unwrap().unwrap().recipient, "here@a.example");
+    assert!(other.finish(&theirs).await.unwrap(), "the other node keeps its own");
+    it.storage.drop_database().await.unwrap();
+}
+
+#[tokio::test]
 async fn claims_skip_what_is_paused_and_workers_keep_what_they_have() {
     let it = Fixture::new("queue_steer").await;
     let message = it.message(&["a@b.example", "b@b.example", "c@c.example"]).await;

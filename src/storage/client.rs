@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How long an operation waits for a primary before it is `Unavailable`.
 const SERVER_SELECTION: Duration = Duration::from_secs(5);
 /// Seconds of the longest transaction: a STORE on 200,000 messages takes some 20.
-const TRANSACTION_S_MAX: i32 = 30;
+pub const TRANSACTION_S_MAX: i32 = 30;
 /// Octets of contents kept in memory by a node.
 const CACHE_OCTETS: usize = 32 * 1024 * 1024;
 
@@ -99,13 +99,13 @@ impl Storage {
     }
 
     /// Has a database that is ours alone end transactions that a killed node left open: until then
-    /// their mailboxes refuse writes (MongoDB's own limit is 60 s). One round trip.
+    /// their mailboxes refuse writes (MongoDB's own limit is 60 s). No transaction lasts longer than
+    /// `seconds`. One round trip.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn end_abandoned_transactions(&self) -> Result<()> {
-        let limit =
-            bson::doc! { "setParameter": 1, "transactionLifetimeLimitSeconds": TRANSACTION_S_MAX };
+    pub async fn end_abandoned_transactions(&self, seconds: i32) -> Result<()> {
+        let limit = bson::doc! { "setParameter": 1, "transactionLifetimeLimitSeconds": seconds };
         self.inner.client.database("admin").run_command(limit).await?;
         Ok(())
     }

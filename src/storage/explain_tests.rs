@@ -198,6 +198,11 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
             doc! { "domain": 1, "due": 1 },
         ),
         ("queue", doc! { "queue_id": user }, doc! { "queue_id": 1, "seq": 1 }),
+        (
+            "queue",
+            doc! { "local": { "$in": [true, false] }, "due": due.clone(), "node": "n" },
+            doc! {},
+        ),
         ("queue", queue_query::filter(&of_domain, 1), doc! { "_id": 1 }),
         ("queue", queue_query::filter(&of_sender, 1), doc! { "_id": 1 }),
         ("queue", queue_query::filter(&of_user, 1), doc! { "_id": 1 }),

@@ -23,6 +23,7 @@
 //! | `paused` | date | somebody paused it, and `due` is far away: when it was due; else absent |
 //! | `locked_until` | date | end of the lease of the last claim; in the past: nobody has it |
 //! | `claim` | id | of the last claim of several at once |
+//! | `node` | text | name of the node of the last claim |
 //! | `fence` | int64 | grows with every claim; writes of a worker name the one it got |
 //! | `log` | list of `{at, host, reply}` | the last tries |
 //! | `created` | date | |
@@ -197,7 +198,8 @@ pub(super) fn read(document: &Document) -> Result<Entry> {
     })
 }
 
-/// Inserts the entries of a message inside a transaction: one round trip.
+/// Inserts the entries of a message inside a transaction, those that have a lease for the node of
+/// this name: one round trip.
 ///
 /// # Errors
 /// `Unavailable`.
@@ -205,8 +207,16 @@ pub async fn insert(
     storage: &Storage,
     session: &mut ClientSession,
     entries: &[Entry],
+    node: &str,
 ) -> Result<()> {
-    queue(storage).insert_many(entries.iter().map(write)).session(session).await?;
+    let documents = entries.iter().map(|entry| {
+        let mut document = write(entry);
+        if entry.locked_until_ms > 0 {
+            document.insert("node", node);
+        }
+        document
+    });
+    queue(storage).insert_many(documents).session(session).await?;
     Ok(())
 }
 
@@ -215,20 +225,52 @@ pub async fn insert(
 ///
 /// # Errors
 /// `Unavailable`; `Internal` for a document that cannot be read.
-pub async fn claim_local(storage: &Storage, now: TimeMs, until: TimeMs) -> Result<Option<Entry>> {
+pub async fn claim_local(storage: &Storage, lease: &Lease, now: TimeMs) -> Result<Option<Entry>> {
     let filter = doc! { "local": true, "due": { "$lte": date(now) } };
     let collection = queue(storage);
-    let claim = collection.find_one_and_update(filter, lease(until));
+    let claim = collection.find_one_and_update(filter, lease.change());
     let claim = claim.sort(doc! { "local": 1, "due": 1 });
     let claimed = claim.return_document(ReturnDocument::After).await?;
     claimed.as_ref().map(read).transpose()
 }
 
-fn lease(until: TimeMs) -> Document {
-    doc! {
-        "$set": { "due": date(until), "locked_until": date(until) },
-        "$inc": { "fence": 1_i64 },
+/// What a claim writes into an entry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lease {
+    /// Its end.
+    pub until_ms: TimeMs,
+    /// The name of the node that claims.
+    pub node: String,
+}
+
+impl Lease {
+    fn change(&self) -> Document {
+        let until = date(self.until_ms);
+        doc! {
+            "$set": { "due": &until, "locked_until": &until, "node": &self.node },
+            "$inc": { "fence": 1_i64 },
+        }
     }
+}
+
+/// Gives back, due at once, what a node has claimed and not finished; how much. One round trip:
+/// leased entries are those that are due between now and the end of a lease that begins now.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn release_of_node(storage: &Storage, lease: &Lease, now: TimeMs) -> Result<u64> {
+    let due = doc! { "$gt": date(now), "$lte": date(lease.until_ms) };
+    let filter = doc! {
+        "local": { "$in": [true, false] },
+        "due": due.clone(),
+        "locked_until": due,
+        "node": &lease.node,
+    };
+    let change = doc! {
+        "$set": { "due": date(now), "locked_until": date(0) },
+        "$inc": { "fence": 1_i64 },
+    };
+    Ok(queue(storage).update_many(filter, change).await?.modified_count)
 }
 
 /// The next hop, in order of names and after one of them, that has something due: one round trip.
@@ -258,7 +300,7 @@ pub async fn find_due_domain(
 pub async fn claim_domain(
     storage: &Storage,
     domain: &str,
-    (now, until): (TimeMs, TimeMs),
+    (lease, now): (&Lease, TimeMs),
     max: i64,
 ) -> Result<Vec<Entry>> {
     let due = doc! { "$lte": date(now) };
@@ -273,12 +315,12 @@ pub async fn claim_domain(
     }
     let claim: ObjectId = new_id();
     let claim = oid(claim);
-    let mut lease = lease(until);
-    if let Ok(set) = lease.get_document_mut("$set") {
+    let mut change = lease.change();
+    if let Ok(set) = change.get_document_mut("$set") {
         set.insert("claim", claim);
     }
     // Another worker may have been faster with some: then they are no longer due
-    queue(storage).update_many(doc! { "_id": { "$in": &ids }, "due": due }, lease).await?;
+    queue(storage).update_many(doc! { "_id": { "$in": &ids }, "due": due }, change).await?;
     let mine = queue(storage).find(doc! { "_id": { "$in": &ids }, "claim": claim }).await?;
     let mine: Vec<Document> = mine.try_collect().await?;
     let mut entries = mine.iter().map(read).collect::<Result<Vec<Entry>>>()?;

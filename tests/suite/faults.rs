@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 
 use eider::storage::Storage;
+use eider::storage::client::TRANSACTION_S_MAX;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -66,7 +67,7 @@ async fn what_was_answered_survives_fifty_kills() {
     let reader = TestStore::start_on(&database).await;
     reader.create_user("anna").await;
     let storage = Storage::connect(&database_uri(), &database).await.unwrap();
-    storage.end_abandoned_transactions().await.unwrap();
+    storage.end_abandoned_transactions(TRANSACTION_S_MAX).await.unwrap();
     let data_dir = std::env::temp_dir().join(unique("eider-kill"));
     let mut promised = BTreeMap::new();
     let mut unanswered = Vec::new();

@@ -53,5 +53,6 @@ mod smtp_judges;
 mod suppression;
 mod tls;
 mod transcripts;
+mod transport;
 mod updates;
 mod upgrade;

@@ -1,6 +1,7 @@
 //! What all black-box tests share: a store on ports of its own, and thin clients.
 
 pub mod api;
+pub mod chaos;
 pub mod checks;
 pub mod corpus;
 pub mod database;
@@ -10,6 +11,8 @@ pub mod imap;
 pub mod judge;
 pub mod lmtp;
 pub mod pop3;
+pub mod postfix;
+pub mod process;
 pub mod smtp_sink;
 pub mod store;
 pub mod transcript;

@@ -47,6 +47,7 @@ pub struct Mail {
     pub is_tls: bool,
     /// The server said 250 to it.
     pub is_answered: bool,
+    pub at: std::time::Instant,
 }
 
 pub type Script = dyn Fn(&Step) -> Act + Send + Sync;
@@ -305,7 +306,8 @@ impl Session<'_> {
         let subject = subject.unwrap_or_default().trim().to_owned();
         let (from, to) = (self.from.take().unwrap(), std::mem::take(&mut self.to));
         let from = between(&from).to_owned();
-        let mail = Mail { from, to, content, is_tls: self.is_tls, is_answered: false };
+        let at = std::time::Instant::now();
+        let mail = Mail { from, to, content, is_tls: self.is_tls, is_answered: false, at };
         let index = {
             let mut mails = self.state.mails.lock().unwrap();
             mails.push(mail);
