@@ -151,6 +151,9 @@ impl Mailstore {
             Ok(results) => return results.into_iter().map(Ok).collect(),
             Err(error) => error,
         };
+        if let Some(results) = self.find_done(&jobs, &error).await {
+            return results.into_iter().map(Ok).collect();
+        }
         let is_of_all = matches!(error, Error::NotFound { .. } | Error::Unavailable { .. });
         let mut results = Vec::with_capacity(jobs.len());
         if is_of_all || jobs.len() == 1 {

@@ -7,6 +7,7 @@ mod columns;
 pub mod copy;
 mod default_names;
 pub mod deferred;
+mod doubt;
 mod encrypt;
 pub mod events;
 pub mod expunge;

@@ -121,11 +121,16 @@ impl Queue {
         })
         .await;
         if let Err(error) = inserted {
-            // An unknown outcome may be a commit: a count too high is harmless, too low is not
-            if !matches!(error, Error::Unavailable { .. }) {
+            // An unknown outcome may be a commit
+            let is_certain = !matches!(error, Error::Unavailable { .. } | Error::Internal { .. });
+            if is_certain {
                 self.mailstore.release_content(message.prepared.hash, count).await?;
+                return Err(error);
             }
-            return Err(error);
+            // a count too high is harmless, too low is not
+            if queue::list_of_message(&self.storage, message.queue_id).await?.is_empty() {
+                return Err(error);
+            }
         }
         if entries.iter().any(|entry| !entry.is_local) {
             self.rung.notify_one();

@@ -63,6 +63,11 @@ fn is_away(error: &mongodb::error::Error) -> bool {
     }
 }
 
+/// Whether another transaction was faster.
+pub(super) fn is_write_conflict(error: &mongodb::error::Error) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::Command(command) if command.code == 112)
+}
+
 /// Whether a statement failed because the database has given up its transaction.
 ///
 /// SecantusDB (0.5.3-beta.196), the local database, answers so when it rolls a transaction back to

@@ -12,7 +12,7 @@
 //! is one tight interval scan on every server.
 
 use crate::model::error::{Error, Result};
-use crate::model::id::{MailboxId, UserId};
+use crate::model::id::{MailboxId, MessageId, UserId};
 use crate::model::message::{Message, Row};
 use crate::model::uid::{ModSeq, Uid, UidSet};
 use crate::storage::Storage;
@@ -21,6 +21,7 @@ use crate::storage::record::message::{read, read_row, row_projection, write};
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document, doc};
 use mongodb::{ClientSession, Collection, Cursor};
+use std::collections::HashMap;
 
 pub use crate::storage::record::message::{Fields, NewRow};
 
@@ -284,6 +285,27 @@ pub async fn visit_identified(
 ) -> Result<()> {
     let projection = crate::storage::record::message::projection(Fields::default());
     visit_projected(storage, session, selection, projection, visit).await
+}
+
+/// Where messages of these identifiers are; what is gone is left out. One round trip.
+///
+/// # Errors
+/// `Unavailable`, `Internal`.
+pub async fn find_places(
+    storage: &Storage,
+    user: UserId,
+    ids: &[MessageId],
+) -> Result<HashMap<MessageId, (Uid, ModSeq)>> {
+    let ids: Vec<Bson> = ids.iter().map(|id| Bson::from(oid(*id))).collect();
+    let filter = doc! { "_id": { "$in": ids }, "user": oid(user) };
+    let projection = crate::storage::record::message::projection(Fields::default());
+    let mut cursor = collection(storage).find(filter).projection(projection).await?;
+    let mut places = HashMap::new();
+    while cursor.advance().await? {
+        let message = read(cursor.current())?;
+        places.insert(message.id, (message.row.uid, message.row.mod_seq));
+    }
+    Ok(places)
 }
 
 async fn visit_projected(

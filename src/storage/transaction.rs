@@ -14,7 +14,7 @@
 use crate::model::error::{Error, Result};
 use crate::storage::Storage;
 use crate::storage::client::durable;
-use crate::storage::error::{AWAY, has_label, is_given_up};
+use crate::storage::error::{AWAY, has_label, is_given_up, is_write_conflict};
 use mongodb::ClientSession;
 use mongodb::error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use mongodb::options::ReadConcern;
@@ -32,6 +32,8 @@ const ATTEMPTS_MAX: u32 = 1000;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Attempts to learn whether a commit happened.
 const COMMIT_ATTEMPTS_MAX: u32 = 5;
+/// Reason of an [`Error::Unavailable`] that may have been done.
+const DOUBTFUL: &str = "the outcome of a commit is unknown";
 /// The longest pause between two attempts.
 const PAUSE_MS_MAX: u64 = 32;
 
@@ -67,6 +69,8 @@ pub struct Attempts {
     session: Session,
     made: u32,
     since: Instant,
+    /// A commit failed, and may have happened.
+    is_doubtful: bool,
 }
 
 impl Attempts {
@@ -76,7 +80,7 @@ impl Attempts {
     /// `Unavailable`.
     pub async fn new(storage: &Storage) -> Result<Self> {
         let session = storage.client().start_session().await?;
-        Ok(Self { session, made: 0, since: Instant::now() })
+        Ok(Self { session, made: 0, since: Instant::now(), is_doubtful: false })
     }
 
     /// Starts the next attempt; no round trip.
@@ -101,7 +105,7 @@ impl Attempts {
         // of a commit it would be doubtful
         let mut was_given_up = false;
         let failure = match outcome {
-            Ok(value) => match commit(&mut self.session).await {
+            Ok(value) => match commit(&mut self.session, &mut self.is_doubtful).await {
                 Ok(()) => return Some(Ok(value)),
                 Err(error) => error,
             },
@@ -113,6 +117,9 @@ impl Attempts {
             }
         };
         if !was_given_up && !has_label(&failure, TRANSIENT_TRANSACTION_ERROR) {
+            // It may have met what it has done itself before: nobody must take that for undone
+            let is_doubtful = self.is_doubtful && !matches!(failure, Error::Unavailable { .. });
+            let failure = if is_doubtful { Error::unavailable(DOUBTFUL, failure) } else { failure };
             return Some(Err(failure));
         }
         if self.made < ATTEMPTS_MAX && self.since.elapsed() < PATIENCE {
@@ -123,11 +130,14 @@ impl Attempts {
 }
 
 /// Commits; asks again while the outcome is unknown.
-async fn commit(session: &mut Session) -> Result<()> {
+async fn commit(session: &mut Session, is_doubtful: &mut bool) -> Result<()> {
     let mut attempt = 0;
     loop {
         let Err(error) = session.commit_transaction().await else { return Ok(()) };
         attempt += 1;
+        // The driver has asked again itself: the answer may be that of a database that was killed,
+        // and has the transaction, but does not know it any more
+        *is_doubtful |= !is_write_conflict(&error);
         if !error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT)
             || attempt >= COMMIT_ATTEMPTS_MAX
         {
