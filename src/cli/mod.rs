@@ -1,6 +1,7 @@
 //! The command line: serve, look at the configuration, manage users, tokens and the queue, trace
 //! messages.
 
+mod dmarc;
 mod queue;
 mod serve;
 mod suppression;
@@ -76,6 +77,11 @@ enum Command {
         #[command(subcommand)]
         command: suppression::SuppressionCommand,
     },
+    /// Show what DMARC said of mail that came (works beside a running store)
+    Dmarc {
+        #[command(subcommand)]
+        command: dmarc::DmarcCommand,
+    },
     /// Print the OpenAPI document of the HTTP API
     Openapi,
     /// Print the version
@@ -113,6 +119,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Trace(arguments) => trace::run(load()?, *arguments),
         Command::Queue { command, json } => queue::run(load()?, command, json),
         Command::Suppression { command } => suppression::run(load()?, command),
+        Command::Dmarc { command } => dmarc::run(load()?, command),
         Command::Openapi => {
             say(crate::api::openapi::document().trim_end());
             Ok(())

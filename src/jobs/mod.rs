@@ -58,6 +58,7 @@ const JOBS: &[Job] = &[
     Job { name: "purge-archive", period: Duration::from_secs(600), step: purge_archive },
     Job { name: "garbage", period: Duration::from_secs(900), step: collect_garbage },
     Job { name: "dmarc-reports", period: Duration::from_secs(3600), step: send_report },
+    Job { name: "dmarc-failures", period: Duration::from_secs(60), step: send_failure },
     Job { name: "acme", period: Duration::from_secs(10), step: renew_certificate },
     Job { name: "purge-users", period: Duration::from_secs(60), step: purge_users },
 ];
@@ -114,6 +115,18 @@ fn send_report(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
             ctx.delivery.send_report(report.content.clone().into(), &report.to).await?;
         }
         ctx.screening.finish_report(&report).await?;
+        Ok(1)
+    })
+}
+
+fn send_failure(ctx: &Context) -> BoxFuture<'_, Result<u64>> {
+    Box::pin(async {
+        let Some((report, to)) = ctx.screening.next_failure().await? else { return Ok(0) };
+        if let Some(to) = &to {
+            let to = std::slice::from_ref(to);
+            ctx.delivery.send_report(report.content.clone().into(), to).await?;
+        }
+        ctx.screening.finish_failure(&report, to.is_none()).await?;
         Ok(1)
     })
 }

@@ -4,7 +4,7 @@ use super::Mailstore;
 use super::append::Appended;
 use super::group_commit::Job;
 use crate::model::error::{Error, Result};
-use crate::storage::{mailboxes, messages};
+use crate::storage::{mailboxes, messages, transaction};
 
 impl Mailstore {
     /// Whether what failed with this error is there after all; where it went. A sender who is told
@@ -14,16 +14,10 @@ impl Mailstore {
         jobs: &[Job],
         error: &Error,
     ) -> Option<Vec<Vec<Appended>>> {
-        if !matches!(error, Error::Unavailable { .. }) {
+        if !transaction::is_doubtful(error) {
             return None;
         }
-        match self.look_for(jobs).await {
-            Ok(done) => done,
-            Err(error) => {
-                tracing::warn!(%error, "an append of unknown outcome was not looked for");
-                None
-            }
-        }
+        transaction::look_again!(self.look_for(jobs)).flatten()
     }
 
     /// All jobs are of one transaction: all are there, or none.

@@ -121,15 +121,19 @@ impl Queue {
         })
         .await;
         if let Err(error) = inserted {
-            // An unknown outcome may be a commit
-            let is_certain = !matches!(error, Error::Unavailable { .. } | Error::Internal { .. });
-            if is_certain {
-                self.mailstore.release_content(message.prepared.hash, count).await?;
-                return Err(error);
-            }
-            // a count too high is harmless, too low is not
-            if queue::list_of_message(&self.storage, message.queue_id).await?.is_empty() {
-                return Err(error);
+            let id = message.queue_id;
+            let found = match transaction::is_doubtful(&error) {
+                true => transaction::look_again!(queue::list_of_message(&self.storage, id)),
+                false => Some(Vec::new()),
+            };
+            match found {
+                Some(found) if !found.is_empty() => {}
+                Some(_) if !matches!(error, Error::Unavailable { .. } | Error::Internal { .. }) => {
+                    self.mailstore.release_content(message.prepared.hash, count).await?;
+                    return Err(error);
+                }
+                // a count too high is harmless, too low is not
+                Some(_) | None => return Err(error),
             }
         }
         if entries.iter().any(|entry| !entry.is_local) {

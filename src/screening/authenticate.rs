@@ -3,7 +3,8 @@
 //! `mail_auth` does the cryptography and the records. All questions about one message are asked at
 //! the same time, and what is not answered by the deadline is a temperror: that never refuses mail.
 
-use super::{Inner, report};
+use super::failure::Failure;
+use super::{Inner, failure, report};
 use crate::model::address::EmailAddress;
 use crate::storage::report_results::Counted;
 use bytes::Bytes;
@@ -63,6 +64,8 @@ pub(super) struct Authenticated {
     pub(super) from_domain: String,
     /// What is to be counted for the domain's report.
     pub(super) counted: Option<Counted>,
+    /// What is to be told to the domain at once.
+    pub(super) failure: Option<Failure>,
 }
 
 fn late() -> Error {
@@ -137,6 +140,7 @@ pub(super) async fn message(inner: &Arc<Inner>, facts: Facts, content: Bytes) ->
             wish: Wish::Nothing,
             from_domain: String::new(),
             counted: None,
+            failure: None,
         }
     })
 }
@@ -155,8 +159,10 @@ async fn verify(inner: &Inner, facts: &Facts, content: &[u8]) -> Authenticated {
     let arc = arc.ok();
     let dmarc = dmarc(inner, facts, &message, &dkim).await;
     let wish = if is_late { Wish::Nothing } else { wish(&dmarc) };
+    let line = field(inner, facts, message.from(), &dkim, arc.as_ref(), &dmarc);
     Authenticated {
-        line: field(inner, facts, message.from(), &dkim, arc.as_ref(), &dmarc),
+        failure: failure::failure(inner, facts, content, &line, &dmarc),
+        line,
         results: results(facts, &dkim, arc.as_ref(), &dmarc),
         wish,
         from_domain: dmarc.domain().to_owned(),

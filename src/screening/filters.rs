@@ -1,7 +1,8 @@
 //! What Rspamd and ClamAV say about a message, asked at the same time.
 
 use super::rspamd::{self, Envelope, Opinion};
-use super::settings::Away;
+use super::settings::{Away, Check};
+use super::takers::Takers;
 use super::verdict::Refusal;
 use super::{Inner, clamav, count, greylist};
 use crate::model::address::EmailAddress;
@@ -21,11 +22,23 @@ pub(super) struct Scanned {
 pub(super) async fn scan(
     inner: &Inner,
     envelope: &Envelope,
-    recipients: &[EmailAddress],
+    takers: &Takers,
     content: &Bytes,
 ) -> Scanned {
-    let (virus, opinion) =
-        tokio::join!(Box::pin(virus(inner, content)), Box::pin(opinion(inner, envelope, content)),);
+    let (virus, opinion) = tokio::join!(
+        async {
+            match takers.want(Check::Clamav) {
+                true => Box::pin(virus(inner, content)).await,
+                false => None,
+            }
+        },
+        async {
+            match takers.want(Check::Rspamd) {
+                true => Box::pin(opinion(inner, envelope, content)).await,
+                false => None,
+            }
+        },
+    );
     let mut scanned = Scanned::default();
     let (clamav, rspamd) = (&inner.settings.clamav, &inner.settings.rspamd);
     match virus {
@@ -46,7 +59,7 @@ pub(super) async fn scan(
             scanned.tell("rspamd", &format!("{} ({:.2})", opinion.action, opinion.score));
             scanned.lines = opinion.lines();
             if scanned.refusal.is_none() {
-                scanned.refusal = obey(inner, envelope, recipients, &opinion).await;
+                scanned.refusal = obey(inner, envelope, &takers.addresses, &opinion).await;
             }
         }
     }

@@ -11,14 +11,19 @@
 //! - `rates`: what an address may do in an hour, shared by all nodes.
 //! - `origin`: PTR, HELO and the sender's domain. `lists`: DNS lists. `greylist`: greylisting.
 //! - `filters`: Rspamd (`rspamd`), ClamAV (`clamav`) and milters (`milter`, `milters`).
-//! - [`report`]: DMARC's aggregate reports.
+//! - `findings`: what speaks against a client. `exceptions`: whose rules are others. `takers`: who is
+//!   to get the message.
+//! - [`report`]: DMARC's aggregate reports, and `failure` reports.
 //! - `authenticate`: SPF, DKIM, DMARC, ARC → Authentication-Results. `header`: what strangers
 //!   must not say in our name.
 
 mod authenticate;
 mod clamav;
 mod crowd;
+mod exceptions;
+mod failure;
 mod filters;
+mod findings;
 mod greylist;
 mod header;
 mod lists;
@@ -29,6 +34,7 @@ mod rates;
 pub mod report;
 mod rspamd;
 pub mod settings;
+mod takers;
 pub mod verdict;
 pub mod visit;
 

@@ -20,7 +20,7 @@ const KEPT_DAYS: i64 = 7;
 /// Rows of one report.
 const ROWS_MAX: i64 = 10_000;
 /// Recipients of one report (RFC 7489 §6.2 lets receivers choose a limit of two or more).
-const RECIPIENTS_MAX: usize = 5;
+pub(super) const RECIPIENTS_MAX: usize = 5;
 
 /// A report to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -93,6 +93,20 @@ pub(super) async fn note(inner: &Inner, result: &Counted) {
 }
 
 impl Screening {
+    /// What DMARC has said of mail of a domain, of days whose reports are not sent yet: the last
+    /// `days` days, newest first. A round trip for each.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn list_results(&self, domain: &str, days: i64) -> Result<Vec<Counted>> {
+        let today = self.inner.clock.now_ms().div_euclid(DAY_MS);
+        let mut found = Vec::new();
+        for day in (today.saturating_sub(days)..=today).rev() {
+            found.extend(dmarc_results::list(&self.inner.storage, day, domain, ROWS_MAX).await?);
+        }
+        Ok(found)
+    }
+
     /// The next report that is due, if reports are sent; `None`: there are none today.
     ///
     /// # Errors
@@ -139,7 +153,11 @@ impl Screening {
 
     /// Those of the addresses who want reports about the domain: others must say so themselves (RFC
     /// 7489 §7.1).
-    async fn entitled(&self, domain: &str, wanted: &[String]) -> Result<Vec<EmailAddress>> {
+    pub(super) async fn entitled(
+        &self,
+        domain: &str,
+        wanted: &[String],
+    ) -> Result<Vec<EmailAddress>> {
         let policy_domain = self.policy_domain(domain).await;
         let addresses: Vec<&str> =
             wanted.iter().map(|uri| uri.strip_prefix("mailto:").unwrap_or(uri)).collect();

@@ -4,10 +4,11 @@ use crate::model::address::EmailAddress;
 use crate::net::network::Network;
 use crate::net::service::is_address;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// What follows from a finding.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
     /// Nothing; where it costs a question, it is not asked.
@@ -17,6 +18,66 @@ pub enum Rule {
     Mark,
     /// The message is refused.
     Refuse,
+}
+
+/// A check whose rule may be another for some mail.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// `reverse_name`
+    ReverseName,
+    /// `helo`
+    Helo,
+    /// `sender_domain`
+    SenderDomain,
+    /// `spf`
+    Spf,
+    /// `dmarc`
+    Dmarc,
+    /// `blocked_domain`
+    BlockedDomain,
+    /// `lists`; their weights say what follows, unless it is `off`.
+    Lists,
+    /// `greylist`; what is not `off` is on.
+    Greylist,
+    /// `rspamd`, which answers for itself unless it is `off`.
+    Rspamd,
+    /// `clamav`, the same.
+    Clamav,
+    /// `milters`, the same.
+    Milters,
+}
+
+impl Check {
+    /// Its name in metrics and in the trace.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReverseName => "iprev",
+            Self::Helo => "helo",
+            Self::SenderDomain => "sender_domain",
+            Self::Spf => "spf",
+            Self::Dmarc => "dmarc",
+            Self::BlockedDomain => "blocked_domain",
+            Self::Lists => "dnsbl",
+            Self::Greylist => "greylist",
+            Self::Rspamd => "rspamd",
+            Self::Clamav => "clamav",
+            Self::Milters => "milter",
+        }
+    }
+}
+
+/// `[[screening.exceptions]]`: other rules for some mail. The first exception that is for a message
+/// and has a check says its rule.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExceptionSettings {
+    /// Addresses of ours (`0.0.0.0:25`) that mail comes in by. Default: all.
+    pub listeners: Vec<SocketAddr>,
+    /// Recipients, as in `exempt`. Default: all.
+    pub recipients: Vec<String>,
+    /// The rules: `{ spf = "refuse", greylist = "off" }`.
+    pub rules: BTreeMap<Check, Rule>,
 }
 
 /// `[screening]`
@@ -32,6 +93,8 @@ pub struct Settings {
     /// Recipients who get what would be refused or delayed for its origin: `a@example.com`,
     /// `example.com`, `tag:name` (a tag of the user). `postmaster` always does. Default: none.
     pub exempt: Vec<String>,
+    /// Other rules for some listeners, domains and addresses. Default: none.
+    pub exceptions: Vec<ExceptionSettings>,
     /// Authentication-Results (RFC 8601) are found out and written. Default true.
     pub authenticate: bool,
     /// Milliseconds all questions about one message may take; 100 to 60000, default 8000.
@@ -50,6 +113,9 @@ pub struct Settings {
     /// Our address in DMARC's aggregate reports, which are sent once a day to who asks for them.
     /// Default: empty, none are sent.
     pub dmarc_reports_from: String,
+    /// Failure reports (RFC 6591) that a domain which asks for them gets in an hour; 0 to 1000,
+    /// default 0. They show the header of a message to its supposed sender.
+    pub dmarc_failures_per_hour: u64,
     /// The sender's domain is on the `block` list of a tag of the recipient. Default `off`: it is
     /// delivered as spam.
     pub blocked_domain: Rule,
@@ -216,6 +282,7 @@ impl Default for Settings {
             unchecked_listeners: Vec::new(),
             refused: Vec::new(),
             exempt: Vec::new(),
+            exceptions: Vec::new(),
             authenticate: true,
             deadline_ms: 8000,
             reverse_name: Rule::Off,
@@ -224,6 +291,7 @@ impl Default for Settings {
             spf: Rule::Off,
             dmarc: Rule::Mark,
             dmarc_reports_from: String::new(),
+            dmarc_failures_per_hour: 0,
             blocked_domain: Rule::Off,
             connections_per_address_max: 100,
             connections_per_network_max: 400,
@@ -245,6 +313,8 @@ impl Default for Settings {
 
 /// Zones asked about one client.
 const LISTS_MAX: usize = 50;
+/// Exceptions looked through for each recipient.
+const EXCEPTIONS_MAX: usize = 1000;
 /// Milters asked about one client.
 const MILTERS_MAX: usize = 10;
 
@@ -274,6 +344,8 @@ impl Settings {
                 "connections_per_network_max: 0 to 100000",
             ),
             (self.unknown_recipients_max <= 1000, "unknown_recipients_max: 0 to 1000"),
+            (self.dmarc_failures_per_hour <= 1000, "dmarc_failures_per_hour: 0 to 1000"),
+            (self.exceptions.len() <= EXCEPTIONS_MAX, "exceptions: at most 1000"),
             (self.tarpit_ms <= 30_000, "tarpit_ms: 0 to 30000"),
             (self.lists.len() <= LISTS_MAX, "lists: at most 50"),
             (weights_are_good, "lists.weight: -1000 to 1000"),

@@ -3,13 +3,17 @@
 
 use super::authenticate::{self, Facts, Spf, Wish};
 use super::crowd::Place;
+use super::exceptions::{Exceptions, names};
+use super::findings::Stage::{Connection, Greeting, Transaction};
+use super::findings::{Findings, Stage};
 use super::milter::Said;
 use super::milters::Milters;
 use super::origin::{Reachability, helo_fault, reachability};
 use super::rspamd::Envelope;
-use super::settings::{Rule, Settings};
+use super::settings::{Check, Rule, Settings};
+use super::takers::Takers;
 use super::verdict::{MARKED, Refusal, Verdict};
-use super::{Inner, count, filters, greylist, header, lists, rates, report};
+use super::{Inner, count, failure, filters, greylist, header, lists, rates, report};
 use crate::model::address::EmailAddress;
 use crate::model::profile::DomainAction;
 use crate::model::queue::TraceId;
@@ -25,14 +29,6 @@ use std::time::Duration;
 
 /// Longest delay of one reply.
 const TARPIT_MAX: Duration = Duration::from_secs(30);
-
-/// Something that speaks against a client.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Finding {
-    check: &'static str,
-    rule: Rule,
-    refusal: Refusal,
-}
 
 /// A message after the checks.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,24 +53,21 @@ pub struct Visit {
     helo: String,
     sender: Option<EmailAddress>,
     trace: Option<TraceId>,
-    /// Of the connection, of the greeting, of the transaction.
-    findings: [Vec<Finding>; 3],
+    exceptions: Exceptions,
+    findings: Findings,
     iprev: Option<IprevOutput>,
     spf: Option<Spf>,
     unknown: u32,
     milters: Milters,
     /// Recipients that were accepted.
-    recipients: Vec<EmailAddress>,
+    takers: Takers,
 }
-
-const CONNECTION: usize = 0;
-const GREETING: usize = 1;
-const TRANSACTION: usize = 2;
 
 impl Visit {
     pub(super) fn new(inner: Arc<Inner>, peer: IpAddr, local: Option<SocketAddr>) -> Self {
         let settings = &inner.settings;
         let is_unchecked = local.is_some_and(|local| settings.unchecked_listeners.contains(&local));
+        let exceptions = Exceptions::at(settings, local);
         let is_checked = !is_unchecked && !any_contains(&settings.trusted, peer);
         Self {
             inner,
@@ -84,12 +77,13 @@ impl Visit {
             helo: String::new(),
             sender: None,
             trace: None,
-            findings: Default::default(),
+            exceptions,
+            findings: Findings::default(),
             iprev: None,
             spf: None,
             unknown: 0,
             milters: Milters::default(),
-            recipients: Vec::new(),
+            takers: Takers::default(),
         }
     }
 
@@ -120,12 +114,16 @@ impl Visit {
             return refusal.into();
         }
         let reverse = async {
-            match settings.reverse_name {
+            match self.exceptions.strictest(Check::ReverseName, settings.reverse_name) {
                 Rule::Off => None,
                 _ => Some(authenticate::iprev(&inner, self.peer).await),
             }
         };
-        let asked = lists::ask(&inner.resolver, &settings.lists, self.peer);
+        let lists = match self.exceptions.strictest(Check::Lists, Rule::Refuse) {
+            Rule::Off => &[],
+            _ => settings.lists.as_slice(),
+        };
+        let asked = lists::ask(&inner.resolver, lists, self.peer);
         let (iprev, listing) = tokio::join!(reverse, asked);
         if let Some(IprevResult::Fail(_) | IprevResult::PermError(_)) =
             iprev.as_ref().map(IprevOutput::result)
@@ -133,22 +131,25 @@ impl Visit {
             // RFC 7372 §3.3
             let text = format!("{} has no name that leads back to it", self.peer);
             let refusal = Refusal::new(550, (5, 7, 25), text);
-            self.note(CONNECTION, "iprev", settings.reverse_name, refusal);
+            self.findings.note(Connection, Check::ReverseName, settings.reverse_name, refusal);
         }
         self.iprev = iprev;
         let rule = match listing.weight {
-            weight if weight >= settings.lists_refuse_at => Rule::Refuse,
-            weight if weight >= settings.lists_mark_at => Rule::Mark,
-            _ => Rule::Off,
+            weight if weight >= settings.lists_refuse_at => Some(Rule::Refuse),
+            weight if weight >= settings.lists_mark_at => Some(Rule::Mark),
+            _ => None,
         };
-        let text = format!("{} is listed by {}", self.peer, listing.zones.join(", "));
-        self.note(CONNECTION, "dnsbl", rule, Refusal::new(554, (5, 7, 1), text));
+        if let Some(rule) = rule {
+            let text = format!("{} is listed by {}", self.peer, listing.zones.join(", "));
+            let refusal = Refusal::new(554, (5, 7, 1), text);
+            self.findings.note(Connection, Check::Lists, rule, refusal);
+        }
         let (milters, away) = Milters::open(&settings.milters).await;
         self.milters = milters;
         let host = self.hostname().unwrap_or_else(|| format!("[{}]", self.peer));
         let peer = self.peer;
         let refused = self.milters.hear(Said::Connected { host: &host, peer }).await;
-        self.object(CONNECTION, away.or(refused));
+        self.object(Connection, away.or(refused));
         Verdict::Pass
     }
 
@@ -163,29 +164,29 @@ impl Visit {
     pub async fn greeted(&mut self, helo: &str) -> Verdict {
         helo.clone_into(&mut self.helo);
         self.spf = None;
-        self.clear(GREETING);
-        self.clear(TRANSACTION);
+        self.findings.clear(Greeting);
+        self.findings.clear(Transaction);
         let rule = self.settings().helo;
         if self.is_checked
-            && rule != Rule::Off
+            && self.exceptions.strictest(Check::Helo, rule) != Rule::Off
             && let Some(fault) = helo_fault(helo, self.peer, &self.inner.hostname)
         {
             let refusal =
                 Refusal::new(550, (5, 7, 1), format!("bad name in your greeting: {fault}"));
-            self.note(GREETING, "helo", rule, refusal);
+            self.findings.note(Greeting, Check::Helo, rule, refusal);
         }
         let refused = self.milters.hear(Said::Greeted(helo)).await;
-        self.object(GREETING, refused);
+        self.object(Greeting, refused);
         Verdict::Pass
     }
 
     /// MAIL: a transaction begins. `sender` is `None` for the null path.
     pub async fn sender(&mut self, sender: Option<&EmailAddress>, trace: TraceId) -> Verdict {
-        self.clear(TRANSACTION);
+        self.findings.clear(Transaction);
         self.spf = None;
         self.sender = sender.cloned();
         self.trace = Some(trace);
-        self.recipients.clear();
+        self.takers = Takers::default();
         if !self.is_checked {
             return Verdict::Pass;
         }
@@ -195,13 +196,14 @@ impl Visit {
         let inner = Arc::clone(&self.inner);
         let settings = &inner.settings;
         let spf = async {
-            match settings.spf {
+            match self.exceptions.strictest(Check::Spf, settings.spf) {
                 Rule::Off => None,
                 _ => Some(authenticate::spf(&inner, self.peer, &self.helo, sender).await),
             }
         };
         let domain = async {
-            match (settings.sender_domain, sender) {
+            let rule = self.exceptions.strictest(Check::SenderDomain, settings.sender_domain);
+            match (rule, sender) {
                 (Rule::Off, _) | (_, None) => Reachability::Reachable,
                 (_, Some(sender)) => reachability(&inner.resolver, sender.domain()).await,
             }
@@ -210,12 +212,13 @@ impl Visit {
         if spf.as_ref().is_some_and(|spf| spf.mail.result() == SpfResult::Fail) {
             // RFC 7372 §3.2
             let text = format!("SPF: {} may not send for this sender", self.peer);
-            self.note(TRANSACTION, "spf", settings.spf, Refusal::new(550, (5, 7, 23), text));
+            let refusal = Refusal::new(550, (5, 7, 23), text);
+            self.findings.note(Transaction, Check::Spf, settings.spf, refusal);
         }
         self.spf = spf;
         let path = sender.map(ToString::to_string).unwrap_or_default();
         let refused = self.milters.hear(Said::Sender { path: &path, id: &trace.to_string() }).await;
-        self.object(TRANSACTION, refused);
+        self.object(Transaction, refused);
         let refusal = match domain {
             Reachability::Reachable => return Verdict::Pass,
             // RFC 7505 §4.2
@@ -226,7 +229,7 @@ impl Visit {
                 Refusal::new(550, (5, 1, 8), "the sender's domain does not exist")
             }
         };
-        self.note(TRANSACTION, "sender_domain", settings.sender_domain, refusal);
+        self.findings.note(Transaction, Check::SenderDomain, settings.sender_domain, refusal);
         Verdict::Pass
     }
 
@@ -237,18 +240,20 @@ impl Visit {
         }
         let said = recipient.to_string();
         let refused = self.milters.hear(Said::Recipient(&said)).await;
-        let refused = match refused.map(|refusal| ("milter", refusal)) {
+        let refused = match refused.map(|refusal| (Check::Milters, refusal)) {
             None if !self.is_exempt(recipient, user) => self.judge(recipient, user).await,
             refused => refused,
         };
         match refused {
             Some((check, refusal)) => {
-                count(check, "refuse");
-                self.tell(check, "refuse", Some(recipient));
+                count(check.name(), "refuse");
+                self.tell(check.name(), "refuse", Some(recipient));
                 refusal.into()
             }
             None => {
-                self.recipients.push(recipient.clone());
+                let is_marked = self.findings.is_marked(&self.exceptions, (recipient, user));
+                let dmarc = self.settings().dmarc;
+                self.takers.add(&self.exceptions, dmarc, (recipient, user), is_marked);
                 Verdict::Pass
             }
         }
@@ -256,8 +261,8 @@ impl Visit {
 
     /// RSET, or another end of a transaction without a message.
     pub async fn reset(&mut self) {
-        self.clear(TRANSACTION);
-        self.recipients.clear();
+        self.findings.clear(Transaction);
+        self.takers = Takers::default();
         self.milters.abort().await;
     }
 
@@ -265,26 +270,30 @@ impl Visit {
         &self,
         recipient: &EmailAddress,
         user: Option<&User>,
-    ) -> Option<(&'static str, Refusal)> {
+    ) -> Option<(Check, Refusal)> {
+        let (settings, whom) = (self.settings(), (recipient, user));
+        let rule = |check, usual| self.exceptions.rule(check, usual, whom);
         match self.domain_action(user).await {
             Some(DomainAction::Allow) => return None,
-            Some(DomainAction::Block) if self.settings().blocked_domain == Rule::Refuse => {
+            Some(DomainAction::Block)
+                if rule(Check::BlockedDomain, settings.blocked_domain) == Rule::Refuse =>
+            {
                 let refusal = Refusal::new(550, (5, 7, 1), "the recipient blocks this domain");
-                return Some(("blocked_domain", refusal));
+                return Some((Check::BlockedDomain, refusal));
             }
             Some(DomainAction::Block) | None => {}
         }
-        let is_refused = |finding: &&Finding| finding.rule == Rule::Refuse;
-        if let Some(finding) = self.findings.iter().flatten().find(is_refused) {
-            return Some((finding.check, finding.refusal.clone()));
+        if let Some(refused) = self.findings.refusal(&self.exceptions, whom) {
+            return Some(refused);
         }
-        if !self.settings().greylist.enabled {
+        let usual = if settings.greylist.enabled { Rule::Refuse } else { Rule::Off };
+        if rule(Check::Greylist, usual) == Rule::Off {
             return None;
         }
         let domain = self.sender.as_ref().map_or("", EmailAddress::domain);
         let put_off =
             greylist::check(&self.inner, self.peer, domain, &recipient.lookup_form()).await;
-        put_off.map(|refusal| ("greylist", refusal))
+        put_off.map(|refusal| (Check::Greylist, refusal))
     }
 
     /// What the lists of the user's tags say about the sender's domain. One round trip for a user
@@ -306,20 +315,9 @@ impl Visit {
     }
 
     fn is_exempt(&self, recipient: &EmailAddress, user: Option<&User>) -> bool {
-        let exempt = &self.settings().exempt;
         // RFC 5321 §4.5.1
         let is_postmaster = recipient.local().eq_ignore_ascii_case("postmaster");
-        let address = recipient.to_string();
-        is_postmaster
-            || exempt.iter().any(|name| match name.strip_prefix("tag:") {
-                Some(tag) => user.is_some_and(|user| {
-                    user.rules.tags.iter().any(|own| own.eq_ignore_ascii_case(tag))
-                }),
-                None => {
-                    name.eq_ignore_ascii_case(&address)
-                        || name.eq_ignore_ascii_case(recipient.domain())
-                }
-            })
+        is_postmaster || names(&self.settings().exempt, recipient, user)
     }
 
     /// RCPT with a recipient who does not exist: the reply is delayed, and in the end the client is
@@ -349,7 +347,7 @@ impl Visit {
         if !self.is_checked {
             return Screened { verdict: Verdict::Pass, is_discarded: false, lines, content };
         }
-        let mut refusal = None;
+        let (mut refusal, mut is_marked) = (None, self.takers.is_marked);
         if inner.settings.authenticate {
             let facts = self.facts().await;
             let done = authenticate::message(&inner, facts, content.clone()).await;
@@ -361,28 +359,31 @@ impl Visit {
             if let Some(counted) = &done.counted {
                 report::note(&inner, counted).await;
             }
-            refusal = self.obey(done.wish, &done.from_domain);
+            let (rule, obeyed) = self.obey(done.wish, &done.from_domain);
+            (is_marked, refusal) = (is_marked || rule == Rule::Mark, obeyed);
+            if let Some(failure) = &done.failure {
+                failure::note(&inner, failure, rule).await;
+            }
         }
         let mut content = header::without_forgeries(&content, &inner.hostname.to_lowercase());
         if refusal.is_none() {
-            let (envelope, recipients) = (self.envelope(), &self.recipients);
-            let scanned = filters::scan(&inner, &envelope, recipients, &content).await;
+            let scanned = filters::scan(&inner, &self.envelope(), &self.takers, &content).await;
             for (check, result) in &scanned.results {
                 self.tell(check, result, None);
             }
             lines.extend(scanned.lines);
             refusal = scanned.refusal;
         }
-        if refusal.is_none() {
+        if refusal.is_none() && self.takers.want(Check::Milters) {
             let filtered = self.milters.message(content).await;
             lines.extend(filtered.lines);
             (content, refusal) = (filtered.content, filtered.refusal);
             if filtered.is_quarantined {
-                let held = Refusal::new(550, (5, 7, 1), "held back by a filter");
-                self.note(TRANSACTION, "milter", Rule::Mark, held);
+                count(Check::Milters.name(), "found");
+                is_marked = true;
             }
         }
-        if self.findings.iter().flatten().any(|finding| finding.rule != Rule::Off) {
+        if is_marked {
             lines.extend_from_slice(format!("X-Eider-Spam: {MARKED}\r\n").as_bytes());
         }
         let verdict = refusal.map_or(Verdict::Pass, Verdict::Refuse);
@@ -395,25 +396,23 @@ impl Visit {
             hostname: self.hostname(),
             helo: self.helo.clone(),
             sender: self.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
-            recipients: self.recipients.iter().map(ToString::to_string).collect(),
+            recipients: self.takers.addresses.iter().map(ToString::to_string).collect(),
             id: self.trace.map(|trace| trace.to_string()).unwrap_or_default(),
         }
     }
 
-    /// What follows from DMARC (RFC 7489 §6.6.2): a refusal, or a mark.
-    fn obey(&mut self, wish: Wish, domain: &str) -> Option<Refusal> {
-        let rule = self.settings().dmarc;
-        if wish == Wish::Nothing || rule == Rule::Off {
-            return None;
+    /// What follows from DMARC (RFC 7489 §6.6.2): what is done, and the refusal if it is one.
+    fn obey(&self, wish: Wish, domain: &str) -> (Rule, Option<Refusal>) {
+        if wish == Wish::Nothing || !self.takers.want(Check::Dmarc) {
+            return (Rule::Off, None);
         }
-        let text = format!("DMARC: {domain} does not want this message accepted");
-        let refusal = Refusal::new(550, (5, 7, 1), text);
-        if wish == Wish::Reject && rule == Rule::Refuse {
+        if wish == Wish::Reject && self.takers.dmarc == Some(Rule::Refuse) {
             count("dmarc", "refuse");
-            return Some(refusal);
+            let text = format!("DMARC: {domain} does not want this message accepted");
+            return (Rule::Refuse, Some(Refusal::new(550, (5, 7, 1), text)));
         }
-        self.note(TRANSACTION, "dmarc", Rule::Mark, refusal);
-        None
+        count("dmarc", "found");
+        (Rule::Mark, None)
     }
 
     /// What is known of the client; what has not been asked yet is asked at the same time.
@@ -443,26 +442,10 @@ impl Visit {
         Facts { peer: self.peer, helo, sender, iprev, spf }
     }
 
-    fn clear(&mut self, stage: usize) {
-        if let Some(findings) = self.findings.get_mut(stage) {
-            findings.clear();
-        }
-    }
-
-    fn note(&mut self, stage: usize, check: &'static str, rule: Rule, refusal: Refusal) {
-        if rule == Rule::Off {
-            return;
-        }
-        count(check, "found");
-        if let Some(findings) = self.findings.get_mut(stage) {
-            findings.push(Finding { check, rule, refusal });
-        }
-    }
-
     /// A milter objects: that is a refusal at RCPT.
-    fn object(&mut self, stage: usize, refusal: Option<Refusal>) {
+    fn object(&mut self, stage: Stage, refusal: Option<Refusal>) {
         if let Some(refusal) = refusal {
-            self.note(stage, "milter", Rule::Refuse, refusal);
+            self.findings.note(stage, Check::Milters, Rule::Refuse, refusal);
         }
     }
 

@@ -78,27 +78,34 @@ impl Session {
     pub(super) async fn bdat(&mut self, octets: u64, is_last: bool) -> Result<(), Ending> {
         let has_recipients =
             self.transaction.as_ref().is_some_and(|transaction| transaction.count() > 0);
-        let fresh = self.new_receiving();
-        let chunks = self.transaction.as_mut().and_then(|transaction| transaction.chunks.take());
-        let mut receiving = chunks.unwrap_or(fresh);
+        let mut receiving = self.take_receiving();
         // Even a chunk out of sequence is read: it is on its way (RFC 3030 §2).
         self.receive_chunk(octets, has_recipients.then_some(&mut receiving)).await?;
         if !has_recipients {
             self.reply(&bad_sequence("no valid recipients"));
             return Ok(());
         }
+        self.end_chunk(receiving, is_last, format!("{octets} octets received")).await;
+        Ok(())
+    }
+
+    /// What has come so far, for the next chunk.
+    pub(super) fn take_receiving(&mut self) -> Receiving {
+        let chunks = self.transaction.as_mut().and_then(|transaction| transaction.chunks.take());
+        chunks.unwrap_or_else(|| self.new_receiving())
+    }
+
+    /// A chunk is there: the next one is awaited, or the message is whole.
+    pub(super) async fn end_chunk(&mut self, receiving: Receiving, is_last: bool, text: String) {
         if is_last {
             self.finish(receiving).await;
-            return Ok(());
+            return;
         }
-        let reply = self
-            .refuse_received(&receiving)
-            .unwrap_or_else(|| Reply::new(250, (2, 0, 0), format!("{octets} octets received")));
-        self.reply(&reply);
+        let reply = self.refuse_received(&receiving);
+        self.reply(&reply.unwrap_or_else(|| Reply::new(250, (2, 0, 0), text)));
         if let Some(transaction) = &mut self.transaction {
             transaction.chunks = Some(receiving);
         }
-        Ok(())
     }
 
     async fn receive_chunk(

@@ -86,6 +86,8 @@ impl Session {
             let latest = context.clock.now_ms() / 1000 + i64::from(HOLD_S_MAX);
             let latest = Timestamp::from_second(latest).unwrap_or(Timestamp::UNIX_EPOCH);
             lines.push(format!("FUTURERELEASE {HOLD_S_MAX} {latest}").into());
+            // RFC 4468 §3.2: which URLs are taken is said to who has logged in
+            lines.push(if self.user.is_some() { "BURL imap" } else { "BURL" }.into());
             if let Some(mechanisms) = self.mechanisms() {
                 lines.push(format!("AUTH {}", mechanisms.join(" ")).into());
             }

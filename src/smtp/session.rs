@@ -228,6 +228,7 @@ impl Session {
             Command::Rcpt { path, parameters } => self.rcpt(path, parameters).await,
             Command::Data => return self.data().await,
             Command::Bdat { octets, is_last } => return self.bdat(octets, is_last).await,
+            Command::Burl { url, is_last } => return self.burl(&url, is_last).await,
             Command::Rset => {
                 self.transaction = None;
                 if let Some(visit) = &mut self.visit {

@@ -198,6 +198,8 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
             doc! { "domain": 1, "due": 1 },
         ),
         ("queue", doc! { "queue_id": user }, doc! { "queue_id": 1, "seq": 1 }),
+        ("dmarc_failures", doc! { "waiting": true }, doc! { "waiting": 1, "_id": 1 }),
+        ("dmarc_failures", doc! { "domain": "d" }, doc! { "domain": 1, "_id": -1 }),
         (
             "queue",
             doc! { "local": { "$in": [true, false] }, "due": due.clone(), "node": "n" },

@@ -78,6 +78,9 @@ pub const INDEXES: &[Index] = &[
     Index { collection: "tls_results", keys: &[("day", 1), ("domain", 1)], ..PLAIN },
     Index { collection: "tls_results", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "sts_policies", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
+    Index { collection: "dmarc_failures", keys: &[("waiting", 1), ("_id", 1)], ..PLAIN },
+    Index { collection: "dmarc_failures", keys: &[("domain", 1), ("_id", -1)], ..PLAIN },
+    Index { collection: "dmarc_failures", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "greylist", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index { collection: "limits", keys: &[("expires", 1)], ttl_s: Some(0), ..PLAIN },
     Index {

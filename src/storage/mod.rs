@@ -31,6 +31,7 @@ pub mod deferred;
 pub mod deleted_users;
 pub mod deliveries;
 pub mod dkim_keys;
+pub mod dmarc_failures;
 pub mod domain_access;
 pub mod domain_aliases;
 pub mod dumps;

@@ -34,6 +34,10 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const COMMIT_ATTEMPTS_MAX: u32 = 5;
 /// Reason of an [`Error::Unavailable`] that may have been done.
 const DOUBTFUL: &str = "the outcome of a commit is unknown";
+/// How often is looked again whether a doubtful commit happened, while the database is away.
+pub const LOOKS_MAX: u32 = 10;
+/// The pause before that.
+pub const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between two attempts.
 const PAUSE_MS_MAX: u64 = 32;
 
@@ -116,18 +120,44 @@ impl Attempts {
                 error
             }
         };
-        if !was_given_up && !has_label(&failure, TRANSIENT_TRANSACTION_ERROR) {
-            // It may have met what it has done itself before: nobody must take that for undone
-            let is_doubtful = self.is_doubtful && !matches!(failure, Error::Unavailable { .. });
-            let failure = if is_doubtful { Error::unavailable(DOUBTFUL, failure) } else { failure };
-            return Some(Err(failure));
-        }
-        if self.made < ATTEMPTS_MAX && self.since.elapsed() < PATIENCE {
+        let may_help = was_given_up || has_label(&failure, TRANSIENT_TRANSACTION_ERROR);
+        if may_help && self.made < ATTEMPTS_MAX && self.since.elapsed() < PATIENCE {
             return None;
         }
-        Some(Err(Error::unavailable(AWAY, failure)))
+        // A later attempt may have met what an earlier one has done: nobody must take that for
+        // undone
+        Some(Err(match (self.is_doubtful, may_help) {
+            (true, _) => Error::unavailable(DOUBTFUL, failure),
+            (false, true) => Error::unavailable(AWAY, failure),
+            (false, false) => failure,
+        }))
     }
 }
+
+/// Whether what failed with this error may have been done all the same.
+pub fn is_doubtful(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { reason: DOUBTFUL, .. })
+}
+
+/// Looks, until the database answers, whether what failed doubtfully was done. `look` is an
+/// expression of a future; gives an `Option` of what it found.
+macro_rules! look_again {
+    ($look:expr) => {{
+        let mut looks = 0;
+        loop {
+            match $look.await {
+                Ok(found) => break Some(found),
+                Err(error) if looks >= $crate::storage::transaction::LOOKS_MAX => {
+                    tracing::warn!(%error, "the outcome of a commit stays unknown");
+                    break None;
+                }
+                Err(_) => looks += 1,
+            }
+            tokio::time::sleep($crate::storage::transaction::LOOK_PAUSE).await;
+        }
+    }};
+}
+pub(crate) use look_again;
 
 /// Commits; asks again while the outcome is unknown.
 async fn commit(session: &mut Session, is_doubtful: &mut bool) -> Result<()> {

@@ -271,3 +271,60 @@ async fn aggregate_reports_tell_those_who_asked_and_may_know() {
     assert_eq!(checks.screening.next_report().await.unwrap(), None);
     checks.storage.drop_database().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failure_reports_tell_a_domain_as_often_as_it_may_know() {
+    let dns = DnsServer::start(
+        "_dmarc.b.example. 0 IN TXT \"v=DMARC1; p=quarantine; ruf=mailto:f@b.example,mailto:x@c.example\"\n\
+         _dmarc.d.example. 0 IN TXT \"v=DMARC1; p=none; ruf=mailto:f@d.example; fo=s\"\n\
+         b.example. 0 IN TXT \"v=spf1 ip4:192.0.2.1 -all\"\n",
+    )
+    .await;
+    let from = "reports@here.example".to_owned();
+    let off = Settings { dmarc_reports_from: from, ..Settings::default() };
+    let on = Settings { dmarc_failures_per_hour: 2, ..off.clone() };
+    let silent = checks(&dns, off).await;
+    let told = checks(&dns, on).await;
+    for checks in [&silent, &told] {
+        for (peer, domain) in [
+            ("192.0.2.1", "b.example"),
+            ("192.0.2.9", "b.example"),
+            ("192.0.2.9", "b.example"),
+            ("192.0.2.9", "b.example"),
+            ("192.0.2.9", "n.example"),
+        ] {
+            let content = format!("From: a@{domain}\nSubject: pay me\n\nsecret\n");
+            checks.message(peer, "h.example", "a@b.example", &content).await;
+        }
+    }
+    assert_eq!(silent.screening.next_failure().await.unwrap(), None);
+    // two of three failures, to two addresses each, one of which nobody wants them at
+    let mut to = Vec::new();
+    while let Some((report, entitled)) = told.screening.next_failure().await.unwrap() {
+        let text = String::from_utf8(report.content.clone()).unwrap();
+        let read = mail_auth::report::Feedback::parse_rfc5322(&report.content).unwrap();
+        assert_eq!(read.source_ip(), Some("192.0.2.9".parse().unwrap()));
+        assert_eq!(read.reported_domain(), ["b.example"]);
+        for part in ["Auth-Failure: dmarc", "Delivery-Result: spam", "Identity-Alignment: none"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(text.contains("Subject: pay me") && !text.contains("secret"), "{text}");
+        assert!(!text.contains("anna@"), "recipients are not told: {text}");
+        to.push((report.to.clone(), entitled.is_some()));
+        told.screening.finish_failure(&report, entitled.is_none()).await.unwrap();
+    }
+    let row = |to: &str, is_wanted| (to.to_owned(), is_wanted);
+    let both = [row("f@b.example", true), row("x@c.example", false)];
+    assert_eq!(to, [both.clone(), both].concat());
+    let kept = told.screening.list_failures("b.example").await.unwrap();
+    assert_eq!(kept.len(), 4, "they can be read afterwards");
+    assert!(kept.iter().all(|it| !it.is_waiting && it.is_refused == (it.to == "x@c.example")));
+    // `fo=s`: only what SPF says matters
+    let content = "From: a@d.example\n\nx\n";
+    told.message("192.0.2.9", "h.example", "a@d.example", content).await;
+    let (report, _) = told.screening.next_failure().await.unwrap().unwrap();
+    assert_eq!(report.to, "f@d.example");
+    for checks in [silent, told] {
+        checks.storage.drop_database().await.unwrap();
+    }
+}

@@ -190,3 +190,56 @@ async fn connections_and_messages_of_one_place_are_limited() {
     assert_eq!(refusal(mail(&one, "192.0.2.3").await).code, 451, "the network's count");
     one.storage.drop_database().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checks_are_switched_for_listeners_domains_and_addresses() {
+    let dns = DnsServer::start(
+        "1.2.0.192.bad.example. 0 IN A 127.0.0.2\n\
+         b.example. 0 IN TXT \"v=spf1 -all\"\n",
+    )
+    .await;
+    let exceptions = serde_json::json!([
+        { "listeners": ["192.0.2.99:26"], "rules": { "lists": "off", "spf": "off" } },
+        { "recipients": ["bob@here.example"], "rules": { "spf": "off", "lists": "off" } },
+        { "recipients": ["there.example"], "rules": { "spf": "mark", "greylist": "refuse",
+          "lists": "off" } },
+    ]);
+    let settings = Settings {
+        spf: Rule::Refuse,
+        lists: vec![ListSettings {
+            zone: "bad.example".into(),
+            weight: 10,
+            replies: vec!["127.0.0.0/24".to_owned().try_into().unwrap()],
+        }],
+        exceptions: serde_json::from_value(exceptions).unwrap(),
+        ..Settings::default()
+    };
+    let checks = checks(&dns, settings).await;
+    let listed = refusal(checks.rcpt("192.0.2.1", "h.example", "a@c.example").await);
+    assert_eq!(listed.code, 554);
+    let spf = refusal(checks.rcpt("192.0.2.2", "h.example", "a@b.example").await);
+    assert_eq!(spf.enhanced, (5, 7, 23));
+    let to =
+        async |to: &str| checks.to("192.0.2.1", "h.example", "a@b.example", &address(to)).await;
+    let (verdict, mut visit) = to("Bob@here.example").await;
+    assert_eq!(verdict, Verdict::Pass, "whatever speaks against it");
+    let content = bytes::Bytes::from_static(b"From: a@b.example\r\n\r\nx\r\n");
+    assert!(!is_marked(&visit.message(content.clone()).await));
+    let (verdict, _) = to("anybody@there.example").await;
+    assert_eq!(refusal(verdict).enhanced, (4, 7, 1), "greylisted there only");
+    checks.clock.advance_ms(301_000);
+    let (verdict, mut visit) = to("anybody@there.example").await;
+    assert_eq!(verdict, Verdict::Pass);
+    assert!(is_marked(&visit.message(content).await), "SPF marks there");
+    // The listener
+    let local = Some("192.0.2.99:26".parse().unwrap());
+    let mut visit = checks.screening.visit("192.0.2.1".parse().unwrap(), local);
+    let asked = dns.times_asked("1.2.0.192.bad.example", "A");
+    visit.connected().await;
+    visit.greeted("h.example").await;
+    let sender = address("a@b.example");
+    visit.sender(Some(&sender), eider::model::id::ObjectId::from_octets([1; 12])).await;
+    assert_eq!(visit.recipient(&crate::support::checks::anna(), None).await, Verdict::Pass);
+    assert_eq!(dns.times_asked("1.2.0.192.bad.example", "A"), asked, "nobody is asked in vain");
+    checks.storage.drop_database().await.unwrap();
+}

@@ -230,3 +230,71 @@ async fn strangers_are_checked_at_the_door() {
     submission(&store, "anna").await;
     store.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_a_mailbox_is_submitted_without_being_fetched() {
+    let store = TestStore::start().await;
+    for name in ["anna", "berta"] {
+        store.create_user(name).await;
+    }
+    let draft = b"From: anna@example.com\r\nSubject: a draft\r\n\r\nHello from the draft.\r\n";
+    let mut imap = store.imap("anna").await;
+    assert!(imap.append("Drafts", "", draft).await.status.starts_with("OK"));
+    let mut url = async |section: &str, whom: &str| {
+        let rump = format!("imap://anna@host/Drafts;UID=1{section};URLAUTH={whom}");
+        let answer = imap.ok(&format!("GENURLAUTH \"{rump}\" INTERNAL")).await;
+        let line = answer.find("GENURLAUTH").unwrap();
+        line.trim_end().trim_end_matches('"').rsplit('"').next().unwrap().to_owned()
+    };
+    let whole = url("", "submit+anna").await;
+    let text = url("/;SECTION=TEXT", "submit+anna").await;
+    let bertas = url("", "submit+berta").await;
+    let mut client = submission(&store, "anna").await;
+    let features = client.command("EHLO client.example.com").await;
+    assert!(features.contains("BURL imap"), "{features}");
+    let mut begin = async |client: &mut LmtpClient| {
+        client.command("MAIL FROM:<anna@example.com>").await;
+        client.command("RCPT TO:<berta@example.com>").await
+    };
+    let early = client.command(&format!("BURL {whole} LAST")).await;
+    assert!(early.starts_with("503 5.5.1"), "{early}");
+    // what is for somebody else, changed, or nothing at all
+    for bad in [
+        &bertas,
+        &whole.replace("UID=1", "UID=2"),
+        &"imap://anna@host/Drafts;UID=1".to_owned(),
+        &"http://www.example.com/".to_owned(),
+    ] {
+        assert!(begin(&mut client).await.starts_with("250"));
+        let reply = client.command(&format!("BURL {bad} LAST")).await;
+        assert!(reply.starts_with("554 5.6.6"), "{bad}: {reply}");
+        let over = client.command("BDAT 0 LAST").await;
+        assert!(over.starts_with("503"), "the transaction is over: {over}");
+    }
+    assert!(begin(&mut client).await.starts_with("250"));
+    let reply = client.command(&format!("BURL {whole} LAST")).await;
+    assert!(reply.starts_with("250 2.0.0 queued as"), "{reply}");
+    let mut other = store.imap("berta").await;
+    let arrived = only_message(&mut other, "INBOX").await;
+    assert!(arrived.contains("Subject: a draft\r\n") && arrived.contains("from the draft"));
+    // pieces, from here and from there
+    assert!(begin(&mut client).await.starts_with("250"));
+    let head = "From: anna@example.com\r\nSubject: pieces\r\n\r\n";
+    client.send(format!("BDAT {}\r\n{head}", head.len()).as_bytes()).await;
+    assert!(client.reply().await.starts_with("250 2.0.0"));
+    let reply = client.command(&format!("BURL {text}")).await;
+    assert!(reply.starts_with("250 2.0.0"), "{reply}");
+    client.send(b"BDAT 8 LAST\r\nThe end.").await;
+    assert!(client.reply().await.starts_with("250 2.0.0 queued as"));
+    until("the second", async || {
+        other.ok("STATUS INBOX (MESSAGES)").await.find("MESSAGES 2)").is_some()
+    })
+    .await;
+    other.ok("NOOP").await;
+    let second = String::from_utf8(other.body(2).await).unwrap();
+    assert!(second.ends_with("\r\n\r\nHello from the draft.\r\nThe end."), "{second}");
+    // strangers have no mailboxes here
+    let mut stranger = smtp(store.smtp_address()).await;
+    assert!(stranger.command(&format!("BURL {whole} LAST")).await.starts_with("502 5.5.1"));
+    store.stop().await;
+}

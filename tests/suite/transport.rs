@@ -104,6 +104,9 @@ struct Outage {
     what: &'static str,
     from: Instant,
     until: Instant,
+    /// The same in seconds since 1970.
+    from_s: i64,
+    until_s: i64,
 }
 
 /// The town: everybody who takes part.
@@ -183,7 +186,7 @@ impl Town {
 
     /// Kills one after the other, and starts it again.
     async fn strike(&mut self, turn: usize) -> Outage {
-        let from = Instant::now();
+        let (from, from_s) = (Instant::now(), jiff::Timestamp::now().as_second());
         let what = match turn % 4 {
             0 | 2 => {
                 let index = turn % 4 / 2;
@@ -204,7 +207,8 @@ impl Town {
                 "database"
             }
         };
-        Outage { what, from, until: Instant::now() }
+        let until_s = jiff::Timestamp::now().as_second();
+        Outage { what, from, until: Instant::now(), from_s, until_s }
     }
 
     async fn is_quiet(&self) -> bool {
@@ -339,7 +343,8 @@ async fn send(doors: &[Door], number: usize) -> Vec<String> {
 struct Arrived {
     /// With the times, where they are known.
     taken: BTreeMap<(String, String), Vec<Option<Instant>>>,
-    reported: BTreeMap<(String, String), usize>,
+    /// With the seconds since 1970 that the reports tell.
+    reported: BTreeMap<(String, String), Vec<i64>>,
     /// The sink took it, and its 250 was cut off.
     unanswered: usize,
 }
@@ -355,10 +360,12 @@ impl Arrived {
         let after = |name: &'static str| {
             text.split(name).skip(1).filter_map(|rest| rest.lines().next()).map(str::trim)
         };
+        let at = after("\nDate: ").next().and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        let at = at.map_or(0, |at| at.timestamp().as_second());
         let subject = after("\nSubject: n").next().unwrap_or_else(|| panic!("{text}"));
         for recipient in after("\nFinal-Recipient: rfc822; ") {
             let key = (format!("n{subject}"), recipient.to_owned());
-            *self.reported.entry(key).or_default() += 1;
+            self.reported.entry(key).or_default().push(at);
         }
     }
 }
@@ -412,6 +419,8 @@ struct Count {
     doubled_by_kill: usize,
     /// The same, because the database was away when a message had been stored.
     doubled_by_database: usize,
+    /// Bounced with two reports, because of a kill between the report and the end of its entry.
+    reported_twice: usize,
 }
 
 fn judge(town: &Town, refused: &[Vec<String>], outages: &[Outage], arrived: &Arrived) -> Count {
@@ -430,7 +439,8 @@ fn judge(town: &Town, refused: &[Vec<String>], outages: &[Outage], arrived: &Arr
         for recipient in to {
             let key = (subject.clone(), recipient.clone());
             let taken = arrived.taken.get(&key).map_or(0, Vec::len);
-            let reported = arrived.reported.get(&key).copied().unwrap_or(0);
+            let reports = arrived.reported.get(&key).map(Vec::as_slice).unwrap_or_default();
+            let reported = reports.len();
             let was_refused = usize::from(refused.contains(&recipient));
             count.recipients += 1;
             count.delivered += usize::from(taken > 0);
@@ -452,6 +462,9 @@ fn judge(town: &Town, refused: &[Vec<String>], outages: &[Outage], arrived: &Arr
                 0 if ends == 1 => {}
                 0 => wrong.push(format!("{subject} {way:?} to {recipient} is lost")),
                 extra if extra <= unseen => count.doubled_unseen += 1,
+                1 if taken + was_refused == 0 && reported_before(reports, outages) => {
+                    count.reported_twice += 1;
+                }
                 _ if by_kill => count.doubled_by_kill += 1,
                 _ if put_off => count.doubled_by_database += 1,
                 _ => wrong.push(format!(
@@ -463,6 +476,15 @@ fn judge(town: &Town, refused: &[Vec<String>], outages: &[Outage], arrived: &Arr
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}\n{count:#?}", wrong.len(), wrong.join("\n"));
     count
+}
+
+/// Whether something was killed just after a report (`delivery::settle`: a crash between may report
+/// twice, never not at all).
+fn reported_before(reports: &[i64], outages: &[Outage]) -> bool {
+    let window = i64::try_from(CRASH_WINDOW.as_secs()).unwrap();
+    reports.iter().any(|at| {
+        outages.iter().any(|outage| *at <= outage.until_s && *at + window >= outage.from_s)
+    })
 }
 
 /// Whether a node was killed just after somebody had said 250 to it, or reported.

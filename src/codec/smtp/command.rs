@@ -39,6 +39,13 @@ pub enum Command {
         /// The message ends with it.
         is_last: bool,
     },
+    /// `BURL`: the message, or a piece of it, is fetched (RFC 4468 §3)
+    Burl {
+        /// Where.
+        url: String,
+        /// The message ends with it.
+        is_last: bool,
+    },
     /// `RSET`
     Rset,
     /// `NOOP`
@@ -106,6 +113,7 @@ impl Command {
             Self::Rcpt { .. } => "RCPT",
             Self::Data => "DATA",
             Self::Bdat { .. } => "BDAT",
+            Self::Burl { .. } => "BURL",
             Self::Rset => "RSET",
             Self::Noop => "NOOP",
             Self::Quit => "QUIT",
@@ -177,6 +185,7 @@ fn parse_verb(verb: &str, arguments: &str) -> Result<Command, SyntaxErrorKind> {
         "RCPT" => parse_rcpt(arguments),
         "DATA" => none(Command::Data),
         "BDAT" => parse_bdat(arguments),
+        "BURL" => parse_burl(arguments),
         "RSET" => none(Command::Rset),
         "NOOP" => Ok(Command::Noop),
         "QUIT" => none(Command::Quit),
@@ -238,15 +247,24 @@ fn parse_bdat(arguments: &str) -> Result<Command, SyntaxErrorKind> {
         return Err(SyntaxErrorKind::Arguments);
     }
     let octets = digits.parse().map_err(|_| SyntaxErrorKind::Arguments)?;
-    let is_last = match words.next() {
-        None => false,
-        Some(marker) if marker.eq_ignore_ascii_case("LAST") => true,
-        Some(_) => return Err(SyntaxErrorKind::Arguments),
-    };
-    if words.next().is_some() {
-        return Err(SyntaxErrorKind::Arguments);
-    }
+    let is_last = parse_end_marker(words)?;
     Ok(Command::Bdat { octets, is_last })
+}
+
+/// `burl-cmd = "BURL" SP absolute-URI [SP end-marker] CRLF` (RFC 4468 §3.1)
+fn parse_burl(arguments: &str) -> Result<Command, SyntaxErrorKind> {
+    let mut words = arguments.split(' ').filter(|word| !word.is_empty());
+    let url = words.next().ok_or(SyntaxErrorKind::Arguments)?.to_owned();
+    Ok(Command::Burl { url, is_last: parse_end_marker(words)? })
+}
+
+/// `end-marker ::= "LAST"`, or nothing.
+fn parse_end_marker<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<bool, SyntaxErrorKind> {
+    match (words.next(), words.next()) {
+        (None, _) => Ok(false),
+        (Some(marker), None) if marker.eq_ignore_ascii_case("LAST") => Ok(true),
+        _ => Err(SyntaxErrorKind::Arguments),
+    }
 }
 
 /// `auth-command = "AUTH" SP sasl-mech [SP initial-response]` (RFC 4954 §8)
@@ -300,6 +318,11 @@ mod tests {
         let rcpt = Command::Rcpt { path: address(), parameters };
         assert_eq!(parse(b"RCPT TO:<a@b.example>\r\n"), Ok(rcpt));
         assert_eq!(parse(b"BDAT 86 LAST"), Ok(Command::Bdat { octets: 86, is_last: true }));
+        let url = "imap://a@b/INBOX;UID=1".to_owned();
+        let burl = Command::Burl { url, is_last: true };
+        assert_eq!(parse(b"BURL imap://a@b/INBOX;UID=1 last"), Ok(burl));
+        assert_eq!(kind("BURL"), SyntaxErrorKind::Arguments);
+        assert_eq!(kind("BURL x LAST LAST"), SyntaxErrorKind::Arguments);
         assert_eq!(parse(b"bdat 0"), Ok(Command::Bdat { octets: 0, is_last: false }));
         assert_eq!(parse(b"NOOP whatever\r\n"), Ok(Command::Noop));
         assert_eq!(parse(b"DATA \r\n"), Ok(Command::Data));

@@ -194,6 +194,12 @@ impl<'a> Session<'a> {
         }
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         let verb = text.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+        if verb == "BDAT" {
+            return self.chunk(line, &text).await;
+        }
+        if verb == "MAIL" {
+            self.subject.clear();
+        }
         match self.expect(&verb, &text) {
             // the server never hears of it; the reply takes its turn
             Act::Say(_) => self.synthesize().await,
@@ -201,24 +207,48 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn content(&mut self, line: Vec<u8>) -> Result<(), Over> {
+    fn note_subject(&mut self, line: &[u8]) {
         if self.subject.is_empty()
             && let Some(subject) = line.strip_prefix(b"Subject: ")
         {
             self.subject = String::from_utf8_lossy(subject).trim().to_owned();
         }
+    }
+
+    /// RFC 3030 §2: the octets follow the command, whatever is in them.
+    async fn chunk(&mut self, mut line: Vec<u8>, text: &str) -> Result<(), Over> {
+        let octets = text.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or(Over)?;
+        let mut chunk = vec![0; octets];
+        let read = tokio::io::AsyncReadExt::read_exact(&mut self.near_in, &mut chunk).await;
+        read.map_err(|_| Over)?;
+        for line in chunk.split_inclusive(|octet| *octet == b'\n') {
+            self.note_subject(line);
+        }
+        line.extend_from_slice(&chunk);
+        let is_last = text.to_ascii_uppercase().ends_with(" LAST");
+        let subject = self.subject.clone();
+        self.end_of(&line, if is_last { "CONTENT" } else { "BDAT" }, &subject).await
+    }
+
+    async fn content(&mut self, line: Vec<u8>) -> Result<(), Over> {
+        self.note_subject(&line);
         if line != b".\r\n" {
             return self.far_out.write_all(&line).await.map_err(|_| Over);
         }
         self.is_content = false;
         let subject = self.subject.clone();
-        if let Act::Say(reply) = self.expect("CONTENT", &subject) {
+        self.end_of(&line, "CONTENT", &subject).await
+    }
+
+    /// Hands on the end of content.
+    async fn end_of(&mut self, line: &[u8], verb: &str, subject: &str) -> Result<(), Over> {
+        if let Act::Say(reply) = self.expect(verb, subject) {
             // without its end the server has no message, and after this no connection
             self.pending.clear();
             let _gone = self.near_out.write_all(format!("{reply}\r\n").as_bytes()).await;
             return Err(Over);
         }
-        self.far_out.write_all(&line).await.map_err(|_| Over)
+        self.far_out.write_all(line).await.map_err(|_| Over)
     }
 
     /// Says what is said in the server's place, as far as it is its turn.
