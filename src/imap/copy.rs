@@ -1,5 +1,6 @@
 //! COPY and MOVE (RFC 9051 §6.4.7, §6.4.8, RFC 4315 §3, RFC 6851).
 
+use super::progress::Progress;
 use super::reply::{Outcome, Reply};
 use super::rights::permitted_flags;
 use super::session::Session;
@@ -27,7 +28,7 @@ impl Session {
         let target = (target.user, target.id);
         let mailstore = self.context.mailstore.clone();
         let copying = mailstore.copy_to(source, &uids, target, flags);
-        let copied = self.work(tag, copying).await??;
+        let copied = self.work(tag, &Progress::default(), copying).await??;
         Ok(match copy_uid(&copied) {
             Some(code) => Reply::ok("Copied").with(code),
             None => Reply::ok("Nothing copied"),
@@ -56,7 +57,7 @@ impl Session {
         let target = (target.user, target.id);
         let mailstore = self.context.mailstore.clone();
         let moving = mailstore.move_to(source, &uids, target, flags);
-        let moved = self.work(tag, moving).await??;
+        let moved = self.work(tag, &Progress::default(), moving).await??;
         if let Some(code) = copy_uid(&moved) {
             self.untagged_ok(Some(&code), "Moved");
         }

@@ -165,8 +165,8 @@ impl Session {
             Command::Idle => self.idle().await,
             Command::Close => self.close(true).await,
             Command::Unselect => self.close(false).await,
-            Command::Expunge => self.expunge(None).await,
-            Command::UidExpunge(set) => self.expunge(Some(&set)).await,
+            Command::Expunge => self.expunge(tag, None).await,
+            Command::UidExpunge(set) => self.expunge(tag, Some(&set)).await,
             Command::Search(search) => self.search(tag, &search).await,
             Command::Esearch(search) => self.esearch(tag, &search).await,
             Command::Thread(thread) => self.thread(tag, &thread).await,
@@ -174,7 +174,7 @@ impl Session {
             Command::Language(ranges) => self.language(&ranges),
             Command::Comparator(orders) => self.comparator(&orders),
             Command::Fetch(fetch) => self.fetch(&fetch).await,
-            Command::Store(store) => self.store(&store).await,
+            Command::Store(store) => self.store(tag, &store).await,
             Command::Copy { uid, set, mailbox } => self.copy(tag, uid, &set, &mailbox).await,
             Command::Move { uid, set, mailbox } => {
                 self.move_messages(tag, uid, &set, &mailbox).await

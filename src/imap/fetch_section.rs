@@ -150,6 +150,22 @@ async fn load_text(
     Ok(Text::Long { prefix, beginning, rest })
 }
 
+/// What [`copy_item`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Copied {
+    /// No such part.
+    Missing,
+    /// BINARY of a part whose transfer encoding is not known.
+    UnknownEncoding,
+    /// All of it.
+    Whole {
+        /// Octets with the high bit are among it.
+        has_8bit: bool,
+        /// NULs are among it.
+        has_nul: bool,
+    },
+}
+
 /// Adds a section of a message to a spool, in pieces; false when there is no such part.
 ///
 /// # Errors
@@ -163,26 +179,53 @@ pub async fn copy_section(
 ) -> Result<bool> {
     let partial = partial.map(|(offset, count)| (offset, count.unwrap_or(u64::MAX)));
     let body = BodySection { section: section.clone(), partial, peek: true };
-    let root = decode_tree(message)?;
     let item = FetchItem::Section(body);
-    let (pieces, rest) = match load_text(mailstore, user, message, root.as_ref(), &item).await? {
-        Text::Missing | Text::Octets(_) | Text::UnknownEncoding => return Ok(false),
+    let copied = copy_item(mailstore, user, message, &item, spool).await?;
+    Ok(matches!(copied, Copied::Whole { .. }))
+}
+
+/// [`copy_section`] for what a FETCH item asks for.
+///
+/// # Errors
+/// `Unavailable`, `Internal`.
+pub async fn copy_item(
+    mailstore: &Mailstore,
+    user: UserId,
+    message: &Message,
+    item: &FetchItem,
+    spool: &mut Spool,
+) -> Result<Copied> {
+    let root = decode_tree(message)?;
+    let (pieces, rest) = match load_text(mailstore, user, message, root.as_ref(), item).await? {
+        Text::Missing | Text::Octets(_) => return Ok(Copied::Missing),
+        Text::UnknownEncoding => return Ok(Copied::UnknownEncoding),
         Text::Whole(octets) => ([octets, Bytes::new()], ByteRange::default()),
         Text::Long { prefix, beginning, rest } => ([prefix, beginning], rest),
     };
+    let (mut has_8bit, mut has_nul) = (false, false);
+    let mut look = |octets: &[u8]| {
+        has_8bit |= !octets.is_ascii();
+        has_nul |= memchr::memchr(0, octets).is_some();
+    };
     for piece in pieces {
+        look(&piece);
         spool.push(&piece).await.map_err(spool_failed)?;
     }
     let mut at = 0;
     while at < rest.octets() && !spool.is_too_large() {
         let octets = mailstore.load_octets(user, message, rest.partial(at, PIECE_OCTETS)).await?;
+        look(&octets);
         spool.push(&octets).await.map_err(spool_failed)?;
         at += PIECE_OCTETS;
     }
-    Ok(true)
+    Ok(Copied::Whole { has_8bit, has_nul })
 }
 
-fn decode_tree(message: &Message) -> Result<Option<Part>> {
+/// The MIME tree of a message that was read with it.
+///
+/// # Errors
+/// `Internal` when it cannot be read.
+pub fn decode_tree(message: &Message) -> Result<Option<Part>> {
     if message.tree.is_empty() {
         return Ok(None);
     }

@@ -14,6 +14,7 @@ use crate::auth::name::username_lookup_form;
 use crate::codec::imap::list::{List, ListReturn, ListSelection};
 use crate::codec::imap::mailbox_name::Pattern;
 use crate::codec::imap::response::{ListKind, ListLine};
+use crate::model::id::UserId;
 use crate::model::mailbox::{DELIMITER, Mailbox, MailboxName, OTHER_USERS, SpecialUse};
 use crate::model::rights::Rights;
 use std::collections::BTreeSet;
@@ -200,23 +201,28 @@ impl Session {
             let owners: BTreeSet<String> =
                 literal.chain(subscribed).filter_map(|name| owner_in(&name)).collect();
             let owners: Vec<String> = owners.into_iter().collect();
-            for (owner, mailbox) in mailstore.list_shared(user, &owners).await? {
-                let rights = mailbox.rights_of(user);
-                // a name that is too long with the owner's in front is out of reach
-                if let Ok(name) = name_of_other(&owner, &mailbox.name)
-                    && !mailbox.hidden
-                    && rights.has(Rights::LOOKUP)
-                {
-                    mailboxes.push(Reached { mailbox: Mailbox { name, ..mailbox }, rights });
-                }
-            }
+            mailboxes.extend(self.list_shared(user, &owners).await?);
         }
         Ok(World { mailboxes, subscriptions })
+    }
+
+    /// The mailboxes that others share with the user, with those of these owners that are open to
+    /// all, under the names he knows them by.
+    pub async fn list_shared(&self, user: UserId, owners: &[String]) -> Outcome<Vec<Reached>> {
+        let shared = self.context.mailstore.list_shared(user, owners).await?;
+        let known = shared.into_iter().filter_map(|(owner, mailbox)| {
+            let rights = mailbox.rights_of(user);
+            // a name that is too long with the owner's in front is out of reach
+            let name = name_of_other(&owner, &mailbox.name).ok()?;
+            let is_known = !mailbox.hidden && rights.has(Rights::LOOKUP);
+            is_known.then_some(Reached { mailbox: Mailbox { name, ..mailbox }, rights })
+        });
+        Ok(known.collect())
     }
 }
 
 /// The lookup form of the user a name below `Other Users` begins with.
-fn owner_in(name: &str) -> Option<String> {
+pub fn owner_in(name: &str) -> Option<String> {
     let rest = name.strip_prefix(OTHER_USERS)?.strip_prefix(DELIMITER)?;
     let (owner, _) = rest.split_once(DELIMITER)?;
     Some(username_lookup_form(owner))

@@ -46,6 +46,7 @@ mod unauthenticate;
 mod urlauth;
 mod user_sessions;
 mod wait;
+mod watch;
 
 #[cfg(test)]
 pub(crate) use reply::Reply;

@@ -2,162 +2,32 @@
 //!
 //! The user's doorbell only wakes; what has changed is found by comparing the list of his mailboxes
 //! with the one that was told last: one query a wake, whatever has happened. Other users' mailboxes
-//! are not watched. Of the events of annotations none is offered.
+//! are watched where a filter names them or they are subscribed to, and annotations where asked for:
+//! a few queries more a wake. Of the events of RFC 5465 only those of ANNOTATE are not offered.
 
 use super::reply::{Outcome, Reply};
+use super::rights::Reached;
 use super::select::mailbox_name;
 use super::session::Session;
-use crate::cluster::notifier::Subscription;
+use super::watch::{Known, SelectedRules, Watch, is_inbox, names_of_others};
 use crate::codec::imap::fetch::{BodySection, Fetch, FetchItem};
-use crate::codec::imap::notify::{Event, EventGroup, Filter, Notify, OFFERED};
+use crate::codec::imap::notify::{Event, Filter, Notify, OFFERED};
 use crate::codec::imap::response::ListLine;
 use crate::codec::imap::response_code::ResponseCode;
 use crate::codec::imap::sequence_set::{SeqBound, SequenceSet};
 use crate::codec::imap::status::StatusItem;
 use crate::codec::mime::section::{Section, SectionText};
-use crate::model::id::MailboxId;
-use crate::model::mailbox::{DELIMITER, Mailbox, SpecialUse};
-use crate::model::uid::{ModSeq, Uid, UidSet};
-use futures_util::FutureExt as _;
-use std::collections::{BTreeSet, HashMap};
+use crate::mailstore::metadata::Digest;
+use crate::model::id::{MailboxId, UserId};
+use crate::model::mailbox::{Mailbox, OTHER_USERS};
+use crate::model::rights::Rights;
+use crate::model::uid::{Uid, UidSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Event groups and names in them, together.
 const NAMES_MAX: usize = 1000;
-
-/// What a client watches.
-#[derive(Debug)]
-pub struct Watch {
-    groups: Vec<EventGroup>,
-    /// Rings for all mailboxes of the user.
-    pub(super) subscription: Subscription,
-    known: HashMap<MailboxId, Known>,
-    /// Subscribed names without a mailbox.
-    dangling: BTreeSet<String>,
-}
-
-/// A mailbox as it was told last.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Known {
-    name: String,
-    subscribed: bool,
-    mod_seq: ModSeq,
-    uid_next: Uid,
-    messages: u64,
-}
-
-impl Known {
-    fn of(mailbox: &Mailbox) -> Self {
-        Self {
-            name: mailbox.name.as_str().to_owned(),
-            subscribed: mailbox.subscribed,
-            mod_seq: mailbox.mod_seq,
-            uid_next: mailbox.uid_next,
-            messages: mailbox.counts.messages,
-        }
-    }
-}
-
-/// What is to be told of a mailbox.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-struct News {
-    /// LIST for its name.
-    name: bool,
-    /// LIST for its subscription.
-    subscription: bool,
-    /// STATUS.
-    messages: bool,
-}
-
-/// What the selected mailbox's news look like while NOTIFY is set.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SelectedRules {
-    /// News are told between commands.
-    pub is_watched: bool,
-    /// EXPUNGE waits for a command that allows it.
-    pub is_delayed: bool,
-    /// Changes of flags are wanted.
-    pub with_flags: bool,
-}
-
-impl Watch {
-    fn group_of_selected(&self) -> Option<&EventGroup> {
-        self.groups.iter().find(|group| group.is_selected())
-    }
-
-    /// The rules of the selected mailbox; `None`: those of a session without NOTIFY.
-    pub fn selected_rules(&self) -> Option<SelectedRules> {
-        let group = self.group_of_selected()?;
-        Some(SelectedRules {
-            is_watched: !group.events.is_empty(),
-            is_delayed: group.filter == Filter::SelectedDelayed,
-            with_flags: group.events.is_empty() || group.events.contains(&Event::FlagChange),
-        })
-    }
-
-    /// What is fetched of new messages of the selected mailbox.
-    fn items_of_new(&self) -> Vec<FetchItem> {
-        let events = self.group_of_selected().map(|group| group.events.iter());
-        let items = events.into_iter().flatten().find_map(|event| match event {
-            Event::MessageNew(items) => Some(items.clone()),
-            _ => None,
-        });
-        items.unwrap_or_default()
-    }
-
-    /// The events of the first group that fits (RFC 5465 §6).
-    fn events_of(&self, mailbox: &Known, is_inbox: bool) -> &[Event] {
-        let fits = |group: &&EventGroup| match &group.filter {
-            Filter::Selected | Filter::SelectedDelayed => false,
-            Filter::Inboxes => is_inbox,
-            Filter::Personal => true,
-            Filter::Subscribed => mailbox.subscribed,
-            Filter::Subtree(roots) => roots.iter().any(|root| is_within(&mailbox.name, root)),
-            Filter::Mailboxes(names) => names.contains(&mailbox.name),
-        };
-        self.groups.iter().find(fits).map_or(&[], |group| &group.events)
-    }
-
-    /// What is to be told of a mailbox that was `before` and is now.
-    fn news_of(&self, before: Option<&Known>, now: &Known, is_inbox: bool) -> News {
-        let events = self.events_of(now, is_inbox);
-        let is_renamed = before.is_none_or(|before| before.name != now.name);
-        let is_counted = before.is_some_and(|before| {
-            (before.uid_next, before.messages) != (now.uid_next, now.messages)
-        }) || before.is_none() && now.messages > 0;
-        let is_changed = before.is_some_and(|before| before.mod_seq != now.mod_seq)
-            && !is_renamed
-            && before.is_some_and(|before| before.subscribed == now.subscribed);
-        News {
-            name: is_renamed && events.contains(&Event::MailboxName),
-            subscription: before.is_some_and(|before| before.subscribed != now.subscribed)
-                && self.wants_subscription(before, now, is_inbox),
-            messages: is_counted && events.contains(&Event::MessageExpunge)
-                || is_changed && events.contains(&Event::FlagChange),
-        }
-    }
-
-    /// A mailbox that is no longer subscribed does not fit `subscribed` any more, but did.
-    fn wants_subscription(&self, before: Option<&Known>, now: &Known, is_inbox: bool) -> bool {
-        let wants =
-            |known: &Known| self.events_of(known, is_inbox).contains(&Event::SubscriptionChange);
-        wants(now) || before.is_some_and(wants)
-    }
-
-    /// Whether anything but the selected mailbox is watched.
-    fn has_others(&self) -> bool {
-        self.groups.iter().any(|group| !group.is_selected())
-    }
-}
-
-fn is_within(name: &str, root: &str) -> bool {
-    let below = name.strip_prefix(root);
-    below.is_some_and(|rest| rest.is_empty() || rest.starts_with(DELIMITER))
-}
-
-/// RFC 5465 §6.3: where mail is delivered: INBOX, and what filters take for junk.
-fn is_inbox(mailbox: &Mailbox) -> bool {
-    mailbox.name.as_str() == "INBOX" || mailbox.special_use == Some(SpecialUse::Junk)
-}
+/// Other users whose mailboxes are heard of at once; of more, when the session looks by itself.
+const OTHERS_MAX: usize = 32;
 
 impl Session {
     /// NOTIFY.
@@ -190,23 +60,41 @@ impl Session {
         }
         let user = self.user()?;
         // Subscribed before the mailboxes are read: what happens in between rings
-        let subscription = self.context.notifier.subscribe_user(user);
-        let mut watch =
-            Watch { groups, subscription, known: HashMap::new(), dangling: BTreeSet::new() };
+        let subscriptions = vec![self.context.notifier.subscribe_user(user)];
+        let mut watch = Watch {
+            groups,
+            subscriptions,
+            others: Vec::new(),
+            names_of_others: None,
+            known: HashMap::new(),
+            annotations: Digest::new(),
+            dangling: BTreeSet::new(),
+        };
         if watch.has_others() {
-            let mailboxes = self.context.mailstore.list_mailboxes(user).await?;
-            for mailbox in mailboxes.iter().filter(|mailbox| !mailbox.hidden) {
-                let known = Known::of(mailbox);
+            watch.dangling = self.subscribed_names(user).await?;
+            watch.names_of_others = names_of_others(&watch.groups, &watch.dangling);
+            if watch.names_of_others.is_some() {
+                self.watch_others(&mut watch, user).await?;
+            }
+            for reached in self.list_watched(&watch, user).await? {
+                let mailbox = &reached.mailbox;
+                let known = Known::of(&reached, user, &watch.dangling);
                 let events = watch.events_of(&known, is_inbox(mailbox));
-                if *status && events.contains(&Event::MessageExpunge) && !self.is_open(mailbox.id) {
+                if *status
+                    && known.is_readable
+                    && events.contains(&Event::MessageExpunge)
+                    && !self.is_open(mailbox.id)
+                {
                     let with_flags = events.contains(&Event::FlagChange);
                     self.tell_watched(mailbox, with_flags).await?;
                     self.stream.flush_if_full().await?;
                 }
                 watch.known.insert(mailbox.id, known);
             }
-            let dangling = self.context.mailstore.list_subscriptions(user).await?;
-            watch.dangling = dangling.iter().map(|name| name.as_str().to_owned()).collect();
+            if watch.has_annotations() {
+                let mailstore = &self.context.mailstore;
+                watch.annotations = mailstore.digest_metadata(user, &watch.others).await?;
+            }
         }
         self.watch = Some(Box::new(watch));
         Ok(Reply::ok("Watching"))
@@ -235,7 +123,7 @@ impl Session {
     /// [`Self::tell_others`] if the bell has rung: for the end of a command.
     pub async fn tell_others_if_rung(&mut self) -> Outcome<()> {
         let Some(watch) = &mut self.watch else { return Ok(()) };
-        if watch.subscription.woken().now_or_never().is_some() {
+        if watch.is_rung() {
             Box::pin(self.tell_others()).await?;
         }
         Ok(())
@@ -247,24 +135,47 @@ impl Session {
         if !self.watch.as_ref().is_some_and(|watch| watch.has_others()) {
             return Ok(());
         }
-        let mailboxes = self.context.mailstore.list_mailboxes(user).await?;
-        let dangling = self.context.mailstore.list_subscriptions(user).await?;
-        let dangling: BTreeSet<String> =
-            dangling.iter().map(|name| name.as_str().to_owned()).collect();
         let Some(mut watch) = self.watch.take() else { return Ok(()) };
-        let told = self.tell_differences(&mut watch, &mailboxes, dangling).await;
+        let told = self.tell_differences(&mut watch, user).await;
         self.watch = Some(watch);
         told
     }
 
-    async fn tell_differences(
-        &mut self,
-        watch: &mut Watch,
-        mailboxes: &[Mailbox],
-        dangling: BTreeSet<String>,
-    ) -> Outcome<()> {
-        let visible = || mailboxes.iter().filter(|mailbox| !mailbox.hidden);
-        let ids: BTreeSet<MailboxId> = visible().map(|mailbox| mailbox.id).collect();
+    /// Subscribes to what others do with mailboxes they share with the user. Those who begin to share
+    /// later are found when the session looks by itself.
+    async fn watch_others(&self, watch: &mut Watch, user: UserId) -> Outcome<()> {
+        let mailboxes = self.list_watched(watch, user).await?;
+        let others = mailboxes.iter().map(|reached| reached.mailbox.user);
+        let others: BTreeSet<UserId> = others.filter(|owner| *owner != user).collect();
+        watch.others = others.into_iter().take(OTHERS_MAX).collect();
+        let notifier = &self.context.notifier;
+        let bells = watch.others.iter().map(|owner| notifier.subscribe_user(*owner));
+        watch.subscriptions.extend(bells);
+        Ok(())
+    }
+
+    async fn subscribed_names(&self, user: UserId) -> Outcome<BTreeSet<String>> {
+        let names = self.context.mailstore.list_subscriptions(user).await?;
+        Ok(names.iter().map(|name| name.as_str().to_owned()).collect())
+    }
+
+    /// The mailboxes that may be watched, under the names this user knows them by.
+    async fn list_watched(&self, watch: &Watch, user: UserId) -> Outcome<Vec<Reached>> {
+        let mailstore = &self.context.mailstore;
+        let own = mailstore.list_mailboxes(user).await?;
+        let own = own.into_iter().filter(|mailbox| !mailbox.hidden);
+        let mut all: Vec<Reached> =
+            own.map(|mailbox| Reached { mailbox, rights: Rights::ALL }).collect();
+        if let Some(names) = &watch.names_of_others {
+            all.extend(self.list_shared(user, names).await?);
+        }
+        Ok(all)
+    }
+
+    async fn tell_differences(&mut self, watch: &mut Watch, user: UserId) -> Outcome<()> {
+        let mailboxes = self.list_watched(watch, user).await?;
+        let dangling = self.subscribed_names(user).await?;
+        let ids: BTreeSet<MailboxId> = mailboxes.iter().map(|reached| reached.mailbox.id).collect();
         let gone: Vec<MailboxId> =
             watch.known.keys().filter(|id| !ids.contains(id)).copied().collect();
         for id in gone {
@@ -274,8 +185,9 @@ impl Session {
                 self.tell_name(&["\\NonExistent"], &known.name, None);
             }
         }
-        for mailbox in visible() {
-            let now = Known::of(mailbox);
+        for reached in &mailboxes {
+            let mailbox = &reached.mailbox;
+            let now = Known::of(reached, user, &dangling);
             let before = watch.known.get(&mailbox.id);
             if before == Some(&now) {
                 continue;
@@ -295,6 +207,37 @@ impl Session {
             watch.known.insert(mailbox.id, now);
         }
         self.tell_dangling(watch, dangling);
+        if watch.has_annotations() {
+            self.tell_annotations(watch, user).await?;
+        }
+        Ok(())
+    }
+
+    /// METADATA with the names of entries that have changed (RFC 5465 §5.6, §5.7).
+    async fn tell_annotations(&mut self, watch: &mut Watch, user: UserId) -> Outcome<()> {
+        let now = self.context.mailstore.digest_metadata(user, &watch.others).await?;
+        let mut changed: BTreeMap<Option<MailboxId>, BTreeSet<&str>> = BTreeMap::new();
+        for (key, value) in now.iter().chain(&watch.annotations) {
+            if now.get(key) != Some(value) || watch.annotations.get(key) != Some(value) {
+                changed.entry(key.0).or_default().insert(&key.1);
+            }
+        }
+        for (mailbox, entries) in changed {
+            let known = mailbox.and_then(|id| watch.known.get(&id));
+            let (name, is_wanted) = match (mailbox, known) {
+                (None, _) => ("", watch.has(&Event::ServerMetadataChange)),
+                (Some(_), Some(known)) => {
+                    let events = watch.events_of(known, known.name == "INBOX");
+                    (known.name.as_str(), events.contains(&Event::MailboxMetadataChange))
+                }
+                (Some(_), None) => continue,
+            };
+            if is_wanted {
+                self.writer().metadata_changed(name, entries);
+                self.stream.flush_if_full().await?;
+            }
+        }
+        watch.annotations = now;
         Ok(())
     }
 
@@ -305,7 +248,16 @@ impl Session {
         for name in changed {
             let is_there = watch.known.values().any(|known| known.name == name);
             let is_new = dangling.contains(&name);
-            let known = Known { name, subscribed: true, mod_seq: 0, uid_next: 1, messages: 0 };
+            let is_own = !name.starts_with(OTHER_USERS);
+            let known = Known {
+                name,
+                subscribed: true,
+                mod_seq: 0,
+                uid_next: 1,
+                messages: 0,
+                is_own,
+                is_readable: false,
+            };
             let wanted = watch.events_of(&known, false).contains(&Event::SubscriptionChange);
             if wanted && !is_there {
                 let subscribed = ["\\NonExistent", "\\Subscribed"];

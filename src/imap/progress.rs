@@ -65,18 +65,21 @@ impl Session {
                     if closed.is_some() {
                         return Err(Failure::Connection(io::ErrorKind::ConnectionAborted.into()));
                     }
-                    let total = progress.total.load(Ordering::Relaxed);
-                    let done = progress.done.load(Ordering::Relaxed);
-                    self.report(tag, Some(done), Some(total)).await?;
+                    self.report(tag, progress).await?;
                     report_at = Instant::now() + REPORT_EVERY;
                 }
             }
         }
     }
 
-    /// Waits for an operation that cannot be asked how far it is, and tells now and then that it
-    /// goes on. What has begun is ended, also when the client has left meanwhile.
-    pub async fn work<T>(&mut self, tag: &str, work: impl Future<Output = T>) -> Outcome<T> {
+    /// Waits for an operation that changes something, and tells now and then that it goes on, and how
+    /// far it is if it says so. What has begun is ended, also when the client has left meanwhile.
+    pub async fn work<T>(
+        &mut self,
+        tag: &str,
+        progress: &Progress,
+        work: impl Future<Output = T>,
+    ) -> Outcome<T> {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
@@ -84,17 +87,18 @@ impl Session {
                 done = &mut work => return Ok(done),
                 () = tokio::time::sleep(REPORT_EVERY) => {}
             }
-            if self.report(tag, None, None).await.is_err() {
+            if self.report(tag, progress).await.is_err() {
                 return Ok(work.await);
             }
         }
     }
 
-    /// RFC 9585 §4
-    async fn report(&mut self, tag: &str, done: Option<u64>, total: Option<u64>) -> Outcome<()> {
-        let total = total.filter(|total| *total > 0);
+    /// RFC 9585 §4: without numbers if there are none yet.
+    async fn report(&mut self, tag: &str, progress: &Progress) -> Outcome<()> {
+        let total = Some(progress.total.load(Ordering::Relaxed)).filter(|total| *total > 0);
+        let done = progress.done.load(Ordering::Relaxed);
         // a progress is below its goal
-        let done = done.map(|done| total.map_or(done, |total| done.min(total)));
+        let done = total.map(|total| done.min(total));
         let code = ResponseCode::InProgress(tag.to_owned(), done, total);
         self.untagged_ok(Some(&code), "Still working");
         Ok(self.stream.flush().await?)

@@ -7,12 +7,12 @@
 use super::Context;
 use super::capability::capabilities;
 use super::literals::Diverted;
-use super::notify::Watch;
 use super::reply::{Failure, Outcome, Reply, Status};
 use super::search::context::Contexts;
 use super::selected::Selected;
 use super::status_line;
 use super::user_sessions::UserPermit;
+use super::watch::Watch;
 use crate::cluster::notifier::Subscription;
 use crate::codec::collation::Collation;
 use crate::codec::imap::command::{self, Command};

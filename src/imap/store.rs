@@ -1,6 +1,7 @@
 //! STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
 
 use super::message_set::expunge_issued;
+use super::progress::Progress;
 use super::reply::{Outcome, Reply};
 use super::rights::{no_permission, permitted_flags};
 use super::selected::Expunges;
@@ -11,13 +12,19 @@ use crate::codec::imap::fetch_response::FetchWriter;
 use crate::codec::imap::gmail;
 use crate::codec::imap::response_code::ResponseCode;
 use crate::codec::imap::store::Store;
+use crate::mailstore::flags::Stored;
+use crate::model::error::Error;
 use crate::model::flag::FlagChange;
+use crate::model::id::{MailboxId, UserId};
 use crate::model::rights::Rights;
-use crate::model::uid::UidSet;
+use crate::model::uid::{ModSeq, UidSet};
+
+/// Messages between two counts of a long STORE (RFC 9585).
+const STEP: u32 = 10_000;
 
 impl Session {
     /// STORE: one change for all messages, then the flags as they are now.
-    pub async fn store(&mut self, store: &Store) -> Outcome {
+    pub async fn store(&mut self, tag: &str, store: &Store) -> Outcome {
         self.refuse_read_only()?;
         let opened = self.opened_with(Rights::READ)?;
         let (user, mailbox) = (opened.owner, opened.id);
@@ -34,7 +41,7 @@ impl Session {
         self.sync(Look::View, Expunges::Held).await?;
         let mailstore = &self.context.mailstore;
         let stored = if uids.is_empty() {
-            crate::mailstore::flags::Stored::default()
+            Stored::default()
         } else {
             let since = store.unchanged_since;
             match &store.change {
@@ -45,7 +52,7 @@ impl Session {
                     let labels = permit(&FlagChange::Add(labels.clone()))?;
                     mailstore.store_both(user, mailbox, &uids, (&others, &labels), since).await?
                 }
-                _ => mailstore.store_flags(user, mailbox, &uids, &change, since).await?,
+                _ => self.store_in_steps(tag, (user, mailbox), &uids, &change, since).await?,
             }
         };
         let done = uids.difference(&stored.modified);
@@ -83,6 +90,31 @@ impl Session {
             return Err(expunge_issued().into());
         }
         Ok(Reply { code: limit, ..Reply::ok("Stored") })
+    }
+
+    /// In each step is at least one transaction, as there would be without steps.
+    async fn store_in_steps(
+        &mut self,
+        tag: &str,
+        (user, mailbox): (UserId, MailboxId),
+        uids: &UidSet,
+        change: &FlagChange,
+        since: Option<ModSeq>,
+    ) -> Outcome<Stored> {
+        let mailstore = self.context.mailstore.clone();
+        let progress = Progress::default();
+        progress.expect(uids.len());
+        let work = async {
+            let mut stored = Stored::default();
+            for step in chunks(uids, STEP) {
+                let more = mailstore.store_flags(user, mailbox, &step, change, since).await?;
+                stored.mod_seqs.extend(more.mod_seqs);
+                stored.modified = stored.modified.union(&more.modified);
+                progress.advance(step.len());
+            }
+            Ok::<_, Error>(stored)
+        };
+        Ok(self.work(tag, &progress, work).await??)
     }
 
     /// FETCH responses for the messages of a STORE, also for those it left as they were.

@@ -1,26 +1,46 @@
-//! GENURLAUTH, URLFETCH and RESETKEY (RFC 4467), for own mailboxes, with mechanism INTERNAL.
+//! GENURLAUTH, URLFETCH and RESETKEY (RFC 4467, RFC 5524), for own mailboxes, with mechanism
+//! INTERNAL.
 //!
 //! A node does not know the names it is reached by, so any host is taken for this store. What a
 //! token signs is the whole URL, so nobody can change the host afterwards.
 
 use super::assemble::spool_failed;
-use super::fetch_section::copy_section;
+use super::fetch_section::{Copied, copy_item, decode_tree};
 use super::reply::{Outcome, Reply};
 use super::rights::{Whose, whose};
 use super::select::mailbox_name;
 use super::session::Session;
+use crate::codec::imap::fetch::{BodySection, FetchItem};
 use crate::codec::imap::response_code::ResponseCode;
 use crate::codec::imap::url::{Access, Url};
+use crate::codec::imap::urlauth::{UrlAsked, Wanted};
+use crate::codec::mime::section::SectionText;
+use crate::codec::mime::structure::{self, Decoded};
+use crate::codec::mime::tree;
 use crate::mailstore::fetch::Fields;
 use crate::model::error::Error;
 use crate::model::id::UserId;
 use crate::model::mailbox::Mailbox;
 use crate::model::message::Message;
 use crate::model::rights::Rights;
+use crate::model::structure::{ByteRange, Part};
 use crate::spool::Spool;
 
 /// Octets written at once.
 const PIECE_OCTETS: u64 = 64 * 1024;
+
+/// What URLFETCH tells of one URL.
+#[derive(Default, Debug)]
+struct Told {
+    structure: Option<Vec<u8>>,
+    /// `None`, though asked for: the transfer encoding is not known.
+    spool: Option<Spool>,
+    has_nul: bool,
+}
+
+fn is_encoded(part: &Part) -> bool {
+    part.children.is_empty() && matches!(part.encoding.as_str(), "base64" | "quoted-printable")
+}
 
 impl Session {
     /// GENURLAUTH: BAD for what cannot be authorised, NO when the mailbox does not exist.
@@ -51,34 +71,105 @@ impl Session {
     }
 
     /// URLFETCH: NIL for what may not be read, whatever the reason (RFC 4467 §6.2).
-    pub async fn url_fetch(&mut self, urls: &[String]) -> Outcome {
-        for text in urls {
+    pub async fn url_fetch(&mut self, urls: &[UrlAsked]) -> Outcome {
+        for asked in urls {
+            let text = &asked.url;
             let found = match Url::parse(text) {
                 Some(url) => self.find_authorised(&url, text).await?.map(|found| (url, found)),
                 None => None,
             };
-            let mut spool = None;
-            if let Some((url, (owner, message))) = found {
-                let mut octets = Spool::new(&self.context.spool_dir, u64::MAX);
-                let section = (&url.section, url.partial);
-                let mailstore = &self.context.mailstore;
-                if copy_section(mailstore, owner, &message, section, &mut octets).await? {
-                    spool = Some(octets);
+            let told = match found {
+                Some((url, (owner, message))) => {
+                    self.read_url(&url, asked.wanted, owner, &message).await?
                 }
-            }
-            self.tell_url(text, spool).await?;
+                None => None,
+            };
+            self.tell_url(asked, told).await?;
         }
         Ok(Reply::ok("Fetched"))
     }
 
-    async fn tell_url(&mut self, text: &str, spool: Option<Spool>) -> Outcome<()> {
-        let Some(spool) = spool else {
-            self.writer().url_fetch(text, None).end_line();
+    /// What an URL names; `None`: the message has no such part.
+    async fn read_url(
+        &self,
+        url: &Url,
+        wanted: Option<Wanted>,
+        owner: UserId,
+        message: &Message,
+    ) -> Outcome<Option<Told>> {
+        let mailstore = &self.context.mailstore;
+        let wanted = wanted.unwrap_or(Wanted { body: true, ..Wanted::default() });
+        let partial = url.partial.map(|(offset, count)| (offset, count.unwrap_or(u64::MAX)));
+        let body = BodySection { section: url.section.clone(), partial, peek: true };
+        // headers and the like have no transfer encoding
+        let item = match url.section.text {
+            SectionText::All if wanted.binary => FetchItem::Binary(body),
+            _ => FetchItem::Section(body),
+        };
+        let mut spool = Spool::new(&self.context.spool_dir, u64::MAX);
+        let copied = copy_item(mailstore, owner, message, &item, &mut spool).await?;
+        if copied == Copied::Missing {
+            return Ok(None);
+        }
+        let mut told = Told::default();
+        if wanted.structure {
+            let Some(root) = decode_tree(message)? else { return Ok(None) };
+            let Some(part) = tree::find(&root, &url.section.path) else { return Ok(None) };
+            let end = root.header.end.max(root.body.end);
+            let content =
+                mailstore.load_octets(owner, message, ByteRange { start: 0, end }).await?;
+            let octets = spool.octets();
+            let decoded = match copied {
+                _ if !wanted.binary || !is_encoded(part) => None,
+                Copied::Whole { has_nul: true, .. } => Some("binary"),
+                Copied::Whole { has_8bit: true, .. } => Some("8bit"),
+                Copied::Whole { .. } => Some("7bit"),
+                Copied::Missing | Copied::UnknownEncoding => None,
+            };
+            let decoded = decoded.map(|encoding| Decoded { octets, encoding });
+            told.structure = Some(structure::of_part(&content, part, decoded));
+        }
+        if let Copied::Whole { has_nul, .. } = copied
+            && (wanted.body || wanted.binary)
+        {
+            (told.spool, told.has_nul) = (Some(spool), has_nul && wanted.binary);
+        }
+        Ok(Some(told))
+    }
+
+    async fn tell_url(&mut self, asked: &UrlAsked, told: Option<Told>) -> Outcome<()> {
+        self.writer().url_fetch(&asked.url);
+        let Some(told) = told else {
+            self.writer().raw(b" NIL").end_line();
             return Ok(self.stream.flush_if_full().await?);
         };
+        if let Some(structure) = &told.structure {
+            self.writer().url_structure(structure);
+        }
+        let name = match asked.wanted {
+            Some(wanted) if wanted.binary => Some("BINARY"),
+            Some(wanted) if wanted.body => Some("BODY"),
+            Some(_) => {
+                self.writer().end_line();
+                return Ok(self.stream.flush_if_full().await?);
+            }
+            None => None,
+        };
+        let octets = told.spool.as_ref().map(Spool::octets);
+        self.writer().url_octets(name, octets, told.has_nul);
+        if let Some(spool) = told.spool {
+            self.send_spool(spool).await?;
+        }
+        if name.is_some() {
+            self.writer().raw(b")");
+        }
+        self.writer().end_line();
+        Ok(self.stream.flush_if_full().await?)
+    }
+
+    async fn send_spool(&mut self, spool: Spool) -> Outcome<()> {
         let mut left = spool.octets();
         let mut drain = spool.drain().await.map_err(spool_failed)?;
-        self.writer().url_fetch(text, Some(left));
         let mut piece = Vec::new();
         while left > 0 {
             piece.clear();
@@ -88,8 +179,7 @@ impl Session {
             self.stream.write(&piece).await?;
             left -= octets;
         }
-        self.writer().end_line();
-        Ok(self.stream.flush_if_full().await?)
+        Ok(())
     }
 
     /// RESETKEY: what was authorised before is void.

@@ -3,11 +3,11 @@
 //! A doorbell only wakes; what has changed is read from the database. Because a doorbell may be
 //! lost, a waiting session also looks by itself now and then.
 
-use super::notify::SelectedRules;
 use super::reply::{Failure, Outcome};
 use super::selected::Expunges;
 use super::session::Session;
 use super::sync::Look;
+use super::watch::SelectedRules;
 use crate::auth::authenticate::Protocol;
 use crate::cluster::notifier::Subscription;
 use crate::model::error::Error;
@@ -46,7 +46,12 @@ impl Session {
         let opened = self.opened.as_mut().filter(|_| with_mailbox);
         let news = woken(opened.map(|opened| &mut opened.subscription));
         let watch = self.watch.as_mut().filter(|_| tick.is_some());
-        let other_news = woken(watch.map(|watch| &mut watch.subscription));
+        let other_news = async {
+            match watch {
+                Some(watch) => watch.woken().await,
+                None => std::future::pending().await,
+            }
+        };
         let ends = woken(self.login.as_mut().map(|login| &mut login.ends));
         let ticking = async {
             match tick {

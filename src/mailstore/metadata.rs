@@ -9,12 +9,12 @@ use crate::model::id::{MailboxId, UserId};
 use crate::model::limits::METADATA_ENTRIES_MAX;
 use crate::model::mailbox::Mailbox;
 use crate::model::uid::UidSet;
-use crate::storage::changes::{self, Kind};
+use crate::storage::changes::{self, Doorbell, Kind};
 use crate::storage::mailboxes::{self, Bump};
 use crate::storage::{metadata, transaction};
 use std::collections::BTreeMap;
 
-pub use crate::storage::metadata::Below;
+pub use crate::storage::metadata::{Below, Digest};
 
 /// Where the annotations of a command are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,6 +126,33 @@ impl Mailstore {
             }
             changes::insert(storage, session, change.as_slice()).await
         })
-        .await
+        .await?;
+        if bumped.is_none() {
+            // no mailbox of the user has changed, so nothing has rung
+            let now = self.clock().now_ms();
+            let rung = changes::ring(storage, of.user, Doorbell::Metadata, now).await;
+            if let Err(error) = rung {
+                tracing::debug!(%error, "who watches annotations looks later");
+            }
+        }
+        Ok(())
+    }
+
+    /// What a user watches of annotations: his own, and of mailboxes of these others what all see.
+    /// One query for each.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn digest_metadata(&self, user: UserId, others: &[UserId]) -> Result<Digest> {
+        let mut all = metadata::digest(self.storage(), user).await?;
+        for owner in others {
+            let theirs = metadata::digest(self.storage(), *owner).await?;
+            all.extend(
+                theirs
+                    .into_iter()
+                    .filter(|((mailbox, entry), _)| mailbox.is_some() && !is_private(entry)),
+            );
+        }
+        Ok(all)
     }
 }

@@ -16,12 +16,17 @@ use crate::storage::Storage;
 use crate::storage::field::{binary, get_binary, id_of, oid};
 use bson::{Bson, Document, doc};
 use mongodb::ClientSession;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Where annotations are: whose, and of which mailbox.
 pub type Place = (UserId, Option<MailboxId>);
 
 /// An annotation: its mailbox, entry and value.
 pub type Annotation = (Option<MailboxId>, String, Vec<u8>);
+
+/// Mailbox (none: the server) and entry, with a hash of the value.
+pub type Digest = BTreeMap<(Option<MailboxId>, String), u64>;
 
 /// How far below an entry is looked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,6 +97,24 @@ async fn read_all(storage: &Storage, filter: Document) -> Result<Vec<Annotation>
         let mailbox = record.get_object_id("mailbox").ok().map(id_of);
         let entry = record.get_str("entry").unwrap_or_default().to_owned();
         found.push((mailbox, entry, get_binary(&record, "value")?.to_vec()));
+    }
+    Ok(found)
+}
+
+/// The annotations kept for a user, each with a hash of its value. One query.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn digest(storage: &Storage, user: UserId) -> Result<Digest> {
+    let mut cursor = storage.metadata().find(doc! { "user": oid(user) }).await?;
+    let mut found = Digest::new();
+    while cursor.advance().await? {
+        let record = cursor.deserialize_current()?;
+        let mailbox = record.get_object_id("mailbox").ok().map(id_of);
+        let entry = record.get_str("entry").unwrap_or_default().to_owned();
+        let mut hasher = DefaultHasher::new();
+        get_binary(&record, "value")?.hash(&mut hasher);
+        found.insert((mailbox, entry), hasher.finish());
     }
     Ok(found)
 }

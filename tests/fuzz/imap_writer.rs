@@ -10,6 +10,7 @@ use eider::codec::imap::mailbox_name;
 use eider::codec::imap::search_return::Partial;
 use eider::codec::imap::sequence_set::{SeqBound, SequenceSet};
 use eider::codec::imap::store::Store;
+use eider::codec::imap::urlauth::UrlAsked;
 use eider::codec::mime::section::SectionText;
 use eider::model::flag::{FlagChange, FlagSet};
 
@@ -99,13 +100,7 @@ impl Out {
                 self.message(&replace.message);
                 self
             }
-            Command::UrlFetch(urls) => {
-                self.text("URLFETCH");
-                for url in urls {
-                    self.raw(b" ").string(url.as_bytes());
-                }
-                self
-            }
+            Command::UrlFetch(urls) => return self.url_fetch(urls),
             Command::GenUrlAuth(asked) => {
                 self.text("GENURLAUTH");
                 for (url, mechanism) in asked {
@@ -119,6 +114,21 @@ impl Out {
             Command::Fetch(fetch) => return self.fetch(fetch),
             _ => return None,
         };
+        Some(())
+    }
+
+    fn url_fetch(&mut self, urls: &[UrlAsked]) -> Option<()> {
+        self.text("URLFETCH");
+        for asked in urls {
+            let Some(wanted) = asked.wanted else {
+                self.raw(b" ").string(asked.url.as_bytes());
+                continue;
+            };
+            self.raw(b" (").string(asked.url.as_bytes());
+            self.text(if wanted.structure { " BODYPARTSTRUCTURE" } else { "" });
+            self.text(if wanted.body { " BODY" } else { "" });
+            self.text(if wanted.binary { " BINARY)" } else { ")" });
+        }
         Some(())
     }
 

@@ -46,7 +46,9 @@ impl Cache {
             if let (Some(uid), Some(flags)) =
                 (between(line, "(UID ", " "), between(line, "FLAGS (", ")"))
             {
-                let mut flags: Vec<&str> = flags.split(' ').collect();
+                // RFC 3501 §2.3.2: of this session only, no state of the mailbox
+                let flags = flags.split(' ').filter(|flag| *flag != "\\Recent");
+                let mut flags: Vec<&str> = flags.collect();
                 flags.sort_unstable();
                 self.flags.insert(uid.parse().unwrap(), flags.join(" "));
             }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::support::imap::ImapClient;
 use crate::support::store::{PASSWORD, TestStore, config, database_uri, unique};
-use crate::support::{corpus, within};
+use crate::support::{corpus, until, within};
 
 /// The next response, which has to be a BYE with these words.
 async fn bye(imap: &mut ImapClient, words: &str) {
@@ -159,33 +159,50 @@ async fn a_compressed_session_says_the_same() {
     store.stop().await;
 }
 
-/// Relays to the database; commits only while its gate is open.
-async fn gated_relay(target: SocketAddr) -> (SocketAddr, watch::Sender<bool>) {
+/// Relays to the database; what has the word only while its gate is open. The other channel counts
+/// what was held back.
+async fn gated_relay(word: &'static [u8]) -> (SocketAddr, watch::Sender<bool>, Held) {
+    let uri = database_uri();
+    let host = uri.trim_start_matches("mongodb://").split('/').next().unwrap();
+    let target: SocketAddr = host.parse().expect("an address with a port");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (gate, is_open) = watch::channel(true);
+    let (hold, held) = watch::channel(0);
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let server = TcpStream::connect(target).await.unwrap();
             let ((client_in, client_out), (server_in, server_out)) =
                 (client.into_split(), server.into_split());
-            tokio::spawn(relay(client_in, server_out, is_open.clone()));
-            tokio::spawn(relay(server_in, client_out, is_open.clone()));
+            let gate = Gate { word, is_open: is_open.clone(), hold: hold.clone() };
+            tokio::spawn(relay(client_in, server_out, gate.clone()));
+            tokio::spawn(relay(server_in, client_out, gate));
         }
     });
-    (address, gate)
+    (address, gate, held)
+}
+
+type Held = watch::Receiver<u32>;
+
+#[derive(Clone)]
+struct Gate {
+    word: &'static [u8],
+    is_open: watch::Receiver<bool>,
+    hold: watch::Sender<u32>,
 }
 
 async fn relay(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    mut is_open: watch::Receiver<bool>,
+    mut gate: Gate,
 ) {
     let mut octets = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut octets).await {
-        let word = b"commitTransaction";
-        let is_commit = octets[..count].windows(word.len()).any(|octets| octets == word);
-        let may_go = !is_commit || is_open.wait_for(|is_open| *is_open).await.is_ok();
+        let has_word = octets[..count].windows(gate.word.len()).any(|octets| octets == gate.word);
+        if has_word && !*gate.is_open.borrow() {
+            gate.hold.send_modify(|held| *held += 1);
+        }
+        let may_go = !has_word || gate.is_open.wait_for(|is_open| *is_open).await.is_ok();
         if !may_go || to.write_all(&octets[..count]).await.is_err() {
             return;
         }
@@ -196,9 +213,7 @@ async fn relay(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_copy_reports_that_it_is_in_progress() {
     let mut config = config(&unique("eider_test"));
-    let uri = database_uri();
-    let host = uri.trim_start_matches("mongodb://").split('/').next().unwrap();
-    let (address, gate) = gated_relay(host.parse().expect("an address with a port")).await;
+    let (address, gate, _held) = gated_relay(b"commitTransaction").await;
     config.storage.uri = Some(format!("mongodb://{address}/?directConnection=true"));
     let store = TestStore::start_with(config).await;
     store.create_user("anna").await;
@@ -211,5 +226,71 @@ async fn a_long_copy_reports_that_it_is_in_progress() {
     assert!(line.starts_with(&format!("* OK [INPROGRESS (\"{tag}\" NIL NIL)] ")), "{line}");
     gate.send(true).unwrap();
     assert!(imap.finish(&tag).await.status.starts_with("OK"));
+    // STORE knows how far it is
+    gate.send(false).unwrap();
+    let tag = imap.start("STORE 1 +FLAGS.SILENT (\\Deleted)").await;
+    let line = String::from_utf8_lossy(&imap.response().await).into_owned();
+    assert!(line.starts_with(&format!("* OK [INPROGRESS (\"{tag}\" 0 1)] ")), "{line}");
+    gate.send(true).unwrap();
+    assert!(imap.finish(&tag).await.status.starts_with("OK"));
+    gate.send(false).unwrap();
+    let tag = imap.start("EXPUNGE").await;
+    let line = String::from_utf8_lossy(&imap.response().await).into_owned();
+    assert!(line.starts_with(&format!("* OK [INPROGRESS (\"{tag}\" NIL NIL)] ")), "{line}");
+    gate.send(true).unwrap();
+    assert!(imap.finish(&tag).await.status.starts_with("OK"));
     store.stop().await;
+}
+
+async fn no_session_is_left(store: &TestStore) {
+    let api = store.api();
+    until("the end of the session", async || {
+        let (_, body) = api.raw("GET", "/metrics", "", b"").await;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        text.lines().any(|line| line == "eider_connections_open{door=\"imap\"} 0")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_ends_its_search_and_its_fetch() {
+    // what this node has seen itself it may not have to read again
+    let database = unique("eider_test");
+    let other = TestStore::start_on(&database).await;
+    other.create_user("anna").await;
+    let mut imap = other.imap("anna").await;
+    let large =
+        [b"Subject: large\r\n\r\n".to_vec(), vec![b'x'; 300_000], b"\r\n".to_vec()].concat();
+    for _ in 0..60 {
+        imap.append("INBOX", "", &large).await;
+    }
+    imap.ok("LOGOUT").await;
+    let mut config = config(&database);
+    let (address, gate, mut held) = gated_relay(b"find\0\x09\0\0\0contents\0").await;
+    config.storage.uri = Some(format!("mongodb://{address}/?directConnection=true"));
+    let store = TestStore::start_with(config).await;
+    // FETCH: the client leaves after its beginning
+    let mut imap = store.imap("anna").await;
+    imap.ok("SELECT INBOX").await;
+    imap.start("FETCH 1:* BODY.PEEK[]").await;
+    imap.response().await;
+    drop(imap);
+    no_session_is_left(&store).await;
+    // SEARCH: it waits for the database when the client leaves
+    let store = {
+        store.stop().await;
+        let mut config = self::config(&database);
+        config.storage.uri = Some(format!("mongodb://{address}/?directConnection=true"));
+        TestStore::start_with(config).await
+    };
+    let mut imap = store.imap("anna").await;
+    imap.ok("SELECT INBOX").await;
+    gate.send(false).unwrap();
+    imap.start("SEARCH TEXT nowhere").await;
+    within("the search", held.wait_for(|held| *held > 0)).await.unwrap();
+    drop(imap);
+    no_session_is_left(&store).await;
+    gate.send(true).unwrap();
+    store.stop().await;
+    other.stop().await;
 }

@@ -16,7 +16,7 @@ use super::sequence_set::{self, SequenceSet};
 use super::status::{self, StatusItem};
 use super::store::{self, Store};
 use super::thread::{self, Thread};
-use super::urlauth;
+use super::urlauth::{self, UrlAsked};
 use base64::Engine as _;
 use bytes::Bytes;
 
@@ -136,7 +136,7 @@ pub enum Command {
     /// GENURLAUTH (RFC 4467 §6.1): URLs to be authorised, each with its mechanism in uppercase.
     GenUrlAuth(Vec<(String, String)>),
     /// URLFETCH (RFC 4467 §6.2): the URLs.
-    UrlFetch(Vec<String>),
+    UrlFetch(Vec<UrlAsked>),
     /// RESETKEY (RFC 4467 §6.1): the mailbox, or all.
     ResetKey(Option<String>),
     /// IDLE: the door reads `DONE` with [`super::framing::Framer::next_line`].

@@ -28,6 +28,7 @@ impl From<bool> for Style {
 #[derive(Debug)]
 pub struct FetchWriter<'a> {
     writer: Writer<'a>,
+    number: SeqNum,
     uid_only: bool,
     any: bool,
 }
@@ -39,18 +40,22 @@ impl<'a> FetchWriter<'a> {
         let mut writer = Writer::new(out, utf8);
         writer.raw(b"* ").number(u64::from(number));
         writer.raw(if uid_only { b" UIDFETCH (" } else { b" FETCH (" });
-        Self { writer, uid_only, any: false }
+        Self { writer, number, uid_only, any: false }
     }
 
     /// Goes on in another buffer: when a section's octets were sent between. Items were written
     /// before.
     pub fn resume(out: &'a mut Vec<u8>, style: impl Into<Style>) -> Self {
         let Style { utf8, uid_only } = style.into();
-        Self { writer: Writer::new(out, utf8), uid_only, any: true }
+        Self { writer: Writer::new(out, utf8), number: 0, uid_only, any: true }
     }
 
     /// Ends the response.
     pub fn end(mut self) {
+        // `msg-att` has an item at least; UIDFETCH had none where UID alone was asked for
+        if !self.any && self.uid_only {
+            self.writer.raw(b"UID ").number(u64::from(self.number));
+        }
         self.writer.raw(b")").end_line();
     }
 

@@ -175,6 +175,19 @@ impl Writer<'_> {
         }
         self.raw(b")").end_line()
     }
+
+    /// `metadata-resp = "METADATA" SP mailbox SP entry-list`: these have changed (RFC 5464 §4.4.2).
+    pub fn metadata_changed<'v>(
+        &mut self,
+        mailbox: &str,
+        entries: impl IntoIterator<Item = &'v str>,
+    ) -> &mut Self {
+        self.raw(b"* METADATA ").mailbox(mailbox);
+        for entry in entries {
+            self.raw(b" ").astring(entry.as_bytes());
+        }
+        self.end_line()
+    }
 }
 
 #[cfg(test)]

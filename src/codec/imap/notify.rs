@@ -59,13 +59,24 @@ pub enum Event {
     MailboxName,
     /// A subscription changed.
     SubscriptionChange,
+    /// `MailboxMetadataChange`
+    MailboxMetadataChange,
+    /// `ServerMetadataChange`
+    ServerMetadataChange,
     /// Any other: known ones that are not offered, and unknown ones.
     Other(String),
 }
 
 /// Events that are offered, for BADEVENT.
-pub const OFFERED: [&str; 5] =
-    ["MessageNew", "MessageExpunge", "FlagChange", "MailboxName", "SubscriptionChange"];
+pub const OFFERED: [&str; 7] = [
+    "MessageNew",
+    "MessageExpunge",
+    "FlagChange",
+    "MailboxName",
+    "SubscriptionChange",
+    "MailboxMetadataChange",
+    "ServerMetadataChange",
+];
 
 /// `notify = "NOTIFY" SP ("SET" [SP "STATUS"] SP event-groups / "NONE")`, from behind the space.
 pub(super) fn read(lexer: &mut Lexer<'_>) -> Parse<Notify> {
@@ -120,10 +131,14 @@ impl EventGroup {
         if !self.is_selected() && self.events.iter().any(fetches) {
             return Err(ErrorKind::Syntax("FETCH items for the selected mailbox only"));
         }
-        let is_of_mailbox = |event: &Event| match event {
-            Event::MailboxName | Event::SubscriptionChange => true,
-            Event::Other(name) => name.ends_with("METADATACHANGE"),
-            _ => false,
+        let is_of_mailbox = |event: &Event| {
+            use Event::{
+                MailboxMetadataChange, MailboxName, ServerMetadataChange, SubscriptionChange,
+            };
+            matches!(
+                event,
+                MailboxName | SubscriptionChange | MailboxMetadataChange | ServerMetadataChange
+            )
         };
         if self.is_selected() && self.events.iter().any(is_of_mailbox) {
             return Err(ErrorKind::Syntax("events of messages for the selected mailbox"));
@@ -185,6 +200,8 @@ fn read_event(lexer: &mut Lexer<'_>) -> Parse<Event> {
         "FLAGCHANGE" => Event::FlagChange,
         "MAILBOXNAME" => Event::MailboxName,
         "SUBSCRIPTIONCHANGE" => Event::SubscriptionChange,
+        "MAILBOXMETADATACHANGE" => Event::MailboxMetadataChange,
+        "SERVERMETADATACHANGE" => Event::ServerMetadataChange,
         _ => Event::Other(name),
     })
 }

@@ -3,7 +3,7 @@
 use super::bodystructure::{self, Form};
 use super::envelope::{self, Named};
 use super::{parser, summary};
-use crate::model::structure::{Part, Structure};
+use crate::model::structure::{ByteRange, Part, Structure};
 
 /// Octets of a wire form; the forms are stored in one document together. Honest mail needs a few
 /// thousand; from mail above this the details are left out.
@@ -31,6 +31,26 @@ pub fn parse(content: &[u8]) -> Structure {
         summary: summary::read(content, &root, &named),
         root,
     }
+}
+
+/// The wire form of BODYSTRUCTURE of one part. `decoded`: as it is when it is sent without its
+/// transfer encoding, in so many octets (RFC 5524 §3.3).
+pub fn of_part(content: &[u8], part: &Part, decoded: Option<Decoded>) -> Vec<u8> {
+    let Some(decoded) = decoded else { return body(content, part, true) };
+    // behind the content: these octets are none of it, and have no lines there
+    let start = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    let range = ByteRange { start, end: start.saturating_add(decoded.octets) };
+    let part = Part { body: range, encoding: decoded.encoding.into(), ..part.clone() };
+    body(content, &part, true)
+}
+
+/// How a part is without its transfer encoding.
+#[derive(Clone, Copy, Debug)]
+pub struct Decoded {
+    /// Octets.
+    pub octets: u64,
+    /// `7bit`, `8bit` or `binary`.
+    pub encoding: &'static str,
 }
 
 fn body(content: &[u8], root: &Part, is_extended: bool) -> Vec<u8> {

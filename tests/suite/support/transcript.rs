@@ -118,22 +118,34 @@ async fn play(store: &TestStore, text: &str, address: SocketAddr) -> Result<(), 
                 .await
                 .map_err(|error| format!("{number}: {error}"))?;
         } else {
-            let mut heard = hear(stream).await.map_err(|error| format!("{number}: {error}"))?;
-            while heard.starts_with(MAILBOX_ID) && !rest.starts_with(MAILBOX_ID)
-                || is_recent(&heard) && !is_recent(rest) && !names_recent
-            {
-                heard = hear(stream).await.map_err(|error| format!("{number}: {error}"))?;
-            }
-            if !names_recent {
-                heard = without_recent(&heard);
-            }
-            if !is_said(rest, &heard, &mut words) {
-                let rest = replaced(rest, &words);
-                return Err(format!("{number}: expected {rest}\n   heard    {heard}"));
-            }
+            hear_one(stream, rest, names_recent, &mut words)
+                .await
+                .map_err(|error| format!("{number}: {error}"))?;
         }
     }
     Ok(())
+}
+
+/// Hears exactly this line.
+async fn hear_one(
+    stream: &mut BufReader<TcpStream>,
+    expected: &str,
+    names_recent: bool,
+    words: &mut Words,
+) -> Result<(), String> {
+    let mut heard = hear(stream).await?;
+    while heard.starts_with(MAILBOX_ID) && !expected.starts_with(MAILBOX_ID)
+        || is_recent(&heard) && !is_recent(expected) && !names_recent
+    {
+        heard = hear(stream).await?;
+    }
+    if !names_recent {
+        heard = without_recent(&heard);
+    }
+    if is_said(expected, &heard, words) {
+        return Ok(());
+    }
+    Err(format!("expected {}\n   heard    {heard}", replaced(expected, words)))
 }
 
 /// `* n RECENT` (RFC 3501 §7.3.2).
