@@ -10,6 +10,7 @@ use anyhow::Context as _;
 
 use crate::auth::Authenticator;
 use crate::auth::allowance::Allowances;
+use crate::auth::breach::Breaches;
 use crate::auth::password::Passwords;
 use crate::auth::token::{Lifetime, Tokens};
 use crate::clock::Clock;
@@ -358,6 +359,11 @@ async fn open_doors(
             notifier: notifier.clone(),
             delivery: operations.delivery.clone(),
             clock: operations.clock.clone(),
+            breaches: breaches(&settings)?,
+            bounds: api::Bounds {
+                imap_connections: config.imap.connections_per_user_max as u64,
+                pop3_messages: config.pop3.messages_max,
+            },
             profiles: api::mail_profile::Profiles {
                 host: settings.profile_host.clone().unwrap_or_else(|| config.host_name()),
                 pair: certificate(config)?,
@@ -370,6 +376,14 @@ async fn open_doors(
             .context("api.listen: cannot bind")?;
     }
     Ok((addresses, root_token_file))
+}
+
+/// The list of stolen passwords, if one is named.
+fn breaches(
+    settings: &api::settings::Settings,
+) -> anyhow::Result<Option<std::sync::Arc<Breaches>>> {
+    let list = settings.breach_url.as_deref().map(Breaches::new).transpose();
+    Ok(list.context("api.breach_url: cannot be asked")?.map(std::sync::Arc::new))
 }
 
 /// Binds plain and TLS addresses of a door, which proxies bring connections to.

@@ -585,7 +585,7 @@ AddressList = Any
 
 AddressRequest = TypedDict("AddressRequest", {"address": "str", "name": "Any"}, total=False)
 
-AddressView = TypedDict("AddressView", {"address": "str", "autoreply": "Any", "created": "Any", "forwarded": "Any", "forwardedDisabled": "Any", "id": "str", "internalData": "Any", "limits": "Any", "main": "Any", "metaData": "Any", "name": "Any", "tags": "list[str]", "targets": "Any", "user": "Any"}, total=False)
+AddressView = TypedDict("AddressView", {"address": "str", "name": "str"}, total=False)
 
 Allowed = TypedDict("Allowed", {"allowed": "int"}, total=False)
 
@@ -615,7 +615,7 @@ AuthLogList = Any
 
 AuthenticateRequest = TypedDict("AuthenticateRequest", {"appId": "Any", "password": "str", "protocol": "Any", "scope": "Any", "token": "Any", "username": "str"}, total=False)
 
-Authenticated = TypedDict("Authenticated", {"address": "Any", "id": "str", "require2fa": "'SecondFactors'", "require2faEnabled": "bool", "requirePasswordChange": "Any", "scope": "str", "success": "bool", "token": "Any", "totpNonce": "Any", "twoFactorNonce": "Any", "username": "str"}, total=False)
+Authenticated = TypedDict("Authenticated", {"address": "Any", "id": "str", "passwordPwned": "bool", "require2fa": "'SecondFactors'", "require2faEnabled": "bool", "requirePasswordChange": "Any", "scope": "str", "success": "bool", "token": "Any", "totpNonce": "Any", "twoFactorNonce": "Any", "username": "str"}, total=False)
 
 AutoreplyOfAddress = TypedDict("AutoreplyOfAddress", {"end": "Any", "html": "Any", "name": "Any", "start": "Any", "status": "Any", "subject": "Any", "text": "Any"}, total=False)
 
@@ -943,7 +943,7 @@ UserList = Any
 
 UserRow = TypedDict("UserRow", {"activated": "bool", "address": "str", "autoreply": "bool", "disabled": "bool", "enabled2fa": "list[str]", "encryptForwarded": "bool", "encryptMessages": "bool", "hasPasswordSet": "bool", "id": "str", "internalData": "Any", "metaData": "Any", "name": "Any", "quota": "'Quota'", "suspended": "bool", "tags": "Any", "targets": "list[str]", "username": "str"}, total=False)
 
-UserView = TypedDict("UserView", {"activated": "bool", "address": "str", "autoreply": "bool", "disabled": "bool", "disabledScopes": "Any", "enabled2fa": "list[str]", "encryptForwarded": "bool", "encryptMessages": "bool", "featureFlags": "Any", "fromWhitelist": "list[str]", "hasPasswordSet": "bool", "id": "str", "internalData": "Any", "keyInfo": "'KeyInfo'", "language": "Any", "limits": "'LimitsView'", "metaData": "Any", "mtaRelay": "Any", "name": "str", "passwordPwned": "bool", "pubKey": "str", "require2faEnabled": "bool", "requirePasswordChange": "bool", "retention": "Any", "smimeCertInfo": "list['CertificateView']", "smimeCerts": "list[str]", "smimeCipher": "str", "smimeKeyTransport": "str", "spamLevel": "int", "success": "bool", "suspended": "bool", "tags": "Any", "targets": "list[str]", "username": "str"}, total=False)
+UserView = TypedDict("UserView", {"activated": "bool", "address": "str", "autoreply": "bool", "disabled": "bool", "disabledScopes": "Any", "enabled2fa": "list[str]", "encryptForwarded": "bool", "encryptMessages": "bool", "featureFlags": "Any", "fromWhitelist": "list[str]", "hasPasswordSet": "bool", "id": "str", "internalData": "Any", "keyInfo": "'KeyInfo'", "language": "Any", "lastPwnedCheck": "Any", "limits": "'LimitsView'", "metaData": "Any", "mtaRelay": "Any", "name": "str", "passwordPwned": "bool", "pubKey": "str", "require2faEnabled": "bool", "requirePasswordChange": "bool", "retention": "Any", "smimeCertInfo": "list['CertificateView']", "smimeCerts": "list[str]", "smimeCipher": "str", "smimeKeyTransport": "str", "spamLevel": "int", "success": "bool", "suspended": "bool", "tags": "Any", "targets": "list[str]", "username": "str"}, total=False)
 
 WebhookList = Any
 

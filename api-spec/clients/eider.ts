@@ -705,8 +705,8 @@ export type AddressList = (PageView & { "query": string; "results": AddressView[
 /** An address. */
 export type AddressRequest = { "address": string; "name"?: (string | null) };
 
-/** An address in an answer. */
-export type AddressView = { "address": string; "autoreply"?: unknown; "created"?: (string | null); "forwarded"?: (boolean | null); "forwardedDisabled"?: (boolean | null); "id": string; "internalData"?: unknown; "limits"?: (ForwardLimits | null); "main"?: (boolean | null); "metaData"?: unknown; "name"?: (string | null); "tags": string[]; "targets"?: (string[] | null); "user"?: (string | null) };
+/** An address. */
+export type AddressView = { "address": string; "name": string };
 
 /** A number allowed. */
 export type Allowed = { "allowed": number };
@@ -751,7 +751,7 @@ export type AuthLogList = (PageView & { "action"?: (string | null); "results": R
 export type AuthenticateRequest = { "appId"?: (string | null); "password": string; "protocol"?: (string | null); "scope"?: (string | null); "token"?: (boolean | null); "username": string };
 
 /** A login that succeeded. */
-export type Authenticated = { "address"?: (string | null); "id": string; "require2fa": SecondFactors; "require2faEnabled": boolean; "requirePasswordChange"?: (boolean | null); "scope": string; "success": boolean; "token"?: (string | null); "totpNonce"?: (string | null); "twoFactorNonce"?: (string | null); "username": string };
+export type Authenticated = { "address"?: (string | null); "id": string; "passwordPwned"?: boolean; "require2fa": SecondFactors; "require2faEnabled": boolean; "requirePasswordChange"?: (boolean | null); "scope": string; "success": boolean; "token"?: (string | null); "totpNonce"?: (string | null); "twoFactorNonce"?: (string | null); "username": string };
 
 /** An autoreply. */
 export type AutoreplyOfAddress = { "end"?: (string | null); "html"?: (string | null); "name"?: (string | null); "start"?: (string | null); "status"?: (boolean | null); "subject"?: (string | null); "text"?: (string | null) };
@@ -1243,7 +1243,7 @@ export type UserList = (PageView & { "query"?: (string | null); "results": UserR
 export type UserRow = { "activated": boolean; "address": string; "autoreply": boolean; "disabled": boolean; "enabled2fa": string[]; "encryptForwarded": boolean; "encryptMessages": boolean; "hasPasswordSet": boolean; "id": string; "internalData"?: unknown; "metaData"?: unknown; "name"?: (string | null); "quota": Quota; "suspended": boolean; "tags"?: (string[] | null); "targets": string[]; "username": string };
 
 /** A user. */
-export type UserView = { "activated": boolean; "address": string; "autoreply": boolean; "disabled": boolean; "disabledScopes"?: (string[] | null); "enabled2fa": string[]; "encryptForwarded": boolean; "encryptMessages": boolean; "featureFlags": unknown; "fromWhitelist": string[]; "hasPasswordSet": boolean; "id": string; "internalData"?: unknown; "keyInfo": KeyInfo; "language"?: (string | null); "limits": LimitsView; "metaData": unknown; "mtaRelay"?: (string | null); "name": string; "passwordPwned": boolean; "pubKey": string; "require2faEnabled": boolean; "requirePasswordChange": boolean; "retention"?: (number | null); "smimeCertInfo": CertificateView[]; "smimeCerts": string[]; "smimeCipher": string; "smimeKeyTransport": string; "spamLevel": number; "success": boolean; "suspended": boolean; "tags"?: (string[] | null); "targets": string[]; "username": string };
+export type UserView = { "activated": boolean; "address": string; "autoreply": boolean; "disabled": boolean; "disabledScopes"?: (string[] | null); "enabled2fa": string[]; "encryptForwarded": boolean; "encryptMessages": boolean; "featureFlags": unknown; "fromWhitelist": string[]; "hasPasswordSet": boolean; "id": string; "internalData"?: unknown; "keyInfo": KeyInfo; "language"?: (string | null); "lastPwnedCheck"?: (string | null); "limits": LimitsView; "metaData": unknown; "mtaRelay"?: (string | null); "name": string; "passwordPwned": boolean; "pubKey": string; "require2faEnabled": boolean; "requirePasswordChange": boolean; "retention"?: (number | null); "smimeCertInfo": CertificateView[]; "smimeCerts": string[]; "smimeCipher": string; "smimeKeyTransport": string; "spamLevel": number; "success": boolean; "suspended": boolean; "tags"?: (string[] | null); "targets": string[]; "username": string };
 
 /** A page of hooks. */
 export type WebhookList = (PageView & { "results": WebhookView[]; "success": boolean; "type"?: (string | null); "user"?: (string | null) });

@@ -180,7 +180,9 @@ pub async fn show(State(ctx): State<Context>, call: Call) -> Answer {
         (status = 400, description = "A parameter was refused", body = ProblemView),
         (status = 403, description = "Not permitted, no valid token, or `TooMany`",
             body = ProblemView),
-        (status = 404, description = "`UserNotFound`, `AddressNotFound`", body = ProblemView)
+        (status = 404, description = "`UserNotFound`, `AddressNotFound`", body = ProblemView),
+        (status = 500, description = "`InternalConfigError`: the key signs no profiles",
+            body = ProblemView)
     )
 )]
 pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
@@ -206,6 +208,11 @@ pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "InvalidAuthScope", text));
     }
     let (name, address) = sender(&ctx, user, address).await?;
+    if wants_profile && !ctx.profiles.is_possible() {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let text = "Profiles need a certificate with an RSA, P-256 or P-384 key";
+        return Err(Problem::new(status, "InternalConfigError", text));
+    }
     let new = NewAppPassword { description: description.clone(), scopes, password, ttl_s };
     let (id, password) = match ctx.authenticator.create_app_password(user, new).await {
         Err(error @ Error::LimitReached { .. }) => {

@@ -70,6 +70,9 @@ pub struct Authenticated {
     /// The password was a temporary one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_password_change: Option<bool>,
+    /// Strangers know the password.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub password_pwned: bool,
     /// The access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -152,7 +155,7 @@ pub async fn authenticate(State(ctx): State<Context>, call: Call) -> Answer {
         session: session.sess.as_deref(),
         app_id: app_id.as_deref(),
     };
-    let login = match ctx.authenticator.log_in(&attempt).await {
+    let mut login = match ctx.authenticator.log_in(&attempt).await {
         Ok(login) => login,
         Err(error) => {
             let problem = refused(error);
@@ -164,6 +167,14 @@ pub async fn authenticate(State(ctx): State<Context>, call: Call) -> Answer {
             });
         }
     };
+    if let Some(list) = ctx.breaches.as_deref()
+        && login.source == Source::Master
+        && scope == "master"
+    {
+        let (authenticator, user) = (&ctx.authenticator, login.user.id);
+        let checked = authenticator.check_breach(list, user, &password, login.breach);
+        login.breach.is_known = checked.await?;
+    }
     Ok(Reply::json(&ctx.authenticated(login, scope, wants_token).await?))
 }
 
@@ -200,6 +211,7 @@ impl Context {
             require_2fa_enabled: login.requires_second_factor,
             require_password_change: (login.source != Source::App)
                 .then_some(login.source == Source::Temporary),
+            password_pwned: is_master && login.breach.is_known,
             token,
             totp_nonce: nonce.clone().filter(|_| has("totp")),
             two_factor_nonce: nonce.filter(|_| wants_token),

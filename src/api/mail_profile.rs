@@ -45,6 +45,11 @@ pub struct Account<'a> {
 }
 
 impl Profiles {
+    /// Whether the node's key signs profiles at all.
+    pub fn is_possible(&self) -> bool {
+        signed::signs(&self.pair)
+    }
+
     /// The profile as base64 of signed data.
     ///
     /// # Errors

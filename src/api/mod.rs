@@ -76,6 +76,7 @@ pub mod webauthn;
 pub mod webhooks;
 
 use crate::auth::Authenticator;
+use crate::auth::breach::Breaches;
 use crate::auth::token::Tokens;
 use crate::clock::Clock;
 use crate::cluster::notifier::Notifier;
@@ -84,6 +85,15 @@ use crate::directory::Directory;
 use crate::mailstore::Mailstore;
 use settings::Settings;
 use std::sync::Arc;
+
+/// What other doors allow a user who has no limits of his own, to be shown.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// IMAP connections of one user.
+    pub imap_connections: u64,
+    /// Messages in a maildrop; 0: all.
+    pub pop3_messages: u64,
+}
 
 /// The handles the API works with; cheap to clone.
 #[derive(Clone, Debug)]
@@ -102,6 +112,10 @@ pub struct Context {
     pub delivery: Delivery,
     /// Time.
     pub clock: Clock,
+    /// Stolen passwords, where a list of them is known.
+    pub breaches: Option<Arc<Breaches>>,
+    /// What other doors allow.
+    pub bounds: Bounds,
     /// Profiles for mail programs.
     pub profiles: Arc<mail_profile::Profiles>,
     /// Settings.

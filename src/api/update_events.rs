@@ -51,7 +51,8 @@ impl Teller<'_> {
             Kind::Expunge => Ok(self.expunges(change)),
             Kind::Create => Ok(self.named("CREATE", change)),
             Kind::Update => Ok(self.named("RENAME", change)),
-            Kind::Delete => Ok(vec![event("DELETE", change)]),
+            // DROP is for those who have the mailbox open, DELETE is in the log
+            Kind::Delete => Ok(vec![event("DROP", change), event("DELETE", change)]),
         }
     }
 

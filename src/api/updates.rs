@@ -42,8 +42,8 @@ const IDLE_MAX: u64 = 120;
 
 /// Stream of changes
 ///
-/// Server-sent events: `EXISTS`, `EXPUNGE`, `FETCH`, `CREATE`, `RENAME`, `DELETE`, `COUNTERS`,
-/// `LOGOUT`. With `Last-Event-ID` it continues after that event.
+/// Server-sent events: `EXISTS`, `EXPUNGE`, `FETCH`, `CREATE`, `RENAME`, `DELETE`, `DROP`,
+/// `COUNTERS`, `LOGOUT`. With `Last-Event-ID` it continues after that event.
 #[utoipa::path(
     get, path = "/users/{user}/updates", tag = "Updates", operation_id = "updates",
     params(
@@ -217,7 +217,11 @@ impl Updates {
             let mut text = String::new();
             for (left, event) in (0..events.len()).rev().zip(&events) {
                 let is_end = left == 0 && is_whole;
-                let id = if is_end { Some(own.as_str()) } else { before.as_deref() };
+                let id = match event["command"] == "DROP" {
+                    true => None,
+                    false if is_end => Some(own.as_str()),
+                    false => before.as_deref(),
+                };
                 text.push_str(&block(event, id));
             }
             if is_whole {

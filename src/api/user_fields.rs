@@ -1,6 +1,8 @@
 //! The fields of a user that creating and changing him have in common.
 
 use super::params::{Params, boolean_of};
+use super::problem::Problem;
+use crate::auth::breach::Breaches;
 use crate::auth::name::{new_username, normal_address};
 use crate::auth::password::is_supported;
 use crate::directory::Directory;
@@ -8,6 +10,7 @@ use crate::directory::user::NewPassword;
 use crate::encryption::{pgp, smime};
 use crate::model::profile::{EncryptionUpdate, ProfileUpdate, UserNumber, normal_tags};
 use crate::model::target::{ForwardTarget, TargetKind};
+use axum::http::StatusCode;
 use serde_json::Value;
 
 /// What a user may change of himself; everything else is dropped (§0.4 note 1).
@@ -58,12 +61,31 @@ pub fn login_name(p: &mut Params) -> String {
     name.required()
 }
 
-/// `allowUnsafe: false` asks for a breach check that does not exist here: refused, not ignored.
-pub fn refuse_breach_check(p: &mut Params) {
-    if p.boolean("allowUnsafe").or(true) {
-        return;
+/// `allowUnsafe: false` asks for a breach check, which needs a list to ask. Whether the password is
+/// to be checked.
+pub fn wants_breach_check(p: &mut Params, has_list: bool) -> bool {
+    let wants = !p.boolean("allowUnsafe").or(true);
+    if wants && !has_list {
+        p.fail("allowUnsafe", "\"allowUnsafe\" false needs the setting api.breach_url");
     }
-    p.fail("allowUnsafe", "\"allowUnsafe\" false is not supported yet");
+    wants
+}
+
+/// Refuses a password that strangers know; a list that does not answer refuses nobody.
+///
+/// # Errors
+/// 403 `InsecurePasswordError`.
+pub async fn refuse_breached(
+    list: Option<&Breaches>,
+    password: Option<&NewPassword>,
+) -> Result<(), Problem> {
+    if let (Some(list), Some(NewPassword::Plain(password))) = (list, password)
+        && list.knows(password).await == Some(true)
+    {
+        let text = "The password is on a list of stolen ones";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "InsecurePasswordError", text));
+    }
+    Ok(())
 }
 
 /// Everything but passwords, addresses and what closes the account.

@@ -1,10 +1,8 @@
 //! How a user looks in answers.
-//!
-//! Fields of features that do not exist here yet have the value that says so: no known
-//! breach of the password.
 
+use super::Bounds;
 use super::address_view::target_texts;
-use super::reply::json_value;
+use super::reply::{iso_date, json_value};
 use crate::auth::certificate::{CertificateFacts, describe};
 use crate::encryption::pgp::{self, KeyFacts};
 use crate::model::profile::{Profile, UserNumber};
@@ -202,6 +200,9 @@ pub struct UserView {
     pub activated: bool,
     pub disabled: bool,
     pub suspended: bool,
+    /// When the password was looked up on a list of stolen ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_pwned_check: Option<String>,
     pub password_pwned: bool,
     #[serde(rename = "require2faEnabled")]
     pub require_2fa_enabled: bool,
@@ -296,7 +297,8 @@ impl UserView {
             activated: profile.is_activated,
             disabled: user.disabled,
             suspended: user.suspended,
-            password_pwned: false,
+            last_pwned_check: profile.breach.checked_ms.map(iso_date),
+            password_pwned: profile.breach.is_known,
             require_2fa_enabled: profile.requires_second_factor,
             require_password_change: profile.requires_password_change,
         }
@@ -307,15 +309,20 @@ impl UserView {
 pub fn limits(
     profile: &Profile,
     windows: &[(Window, WindowUse)],
-    filters: (u64, u64),
-    default_quota: u64,
+    (filters, default_quota): ((u64, u64), u64),
+    (bounds, connections): (Bounds, u64),
 ) -> LimitsView {
     let unknown = WindowUse { allowed: 0, used: 0, ttl_s: None };
     let ttl = |wanted: Window| {
         let found = windows.iter().find(|(window, _)| *window == wanted);
         LimitTtl::from(found.map_or(&unknown, |(_, used)| used))
     };
-    let connections = profile.number(UserNumber::ImapMaxConnections);
+    let own_or = |number: UserNumber, bound: u64| match profile.number(number) {
+        0 => bound,
+        own => own,
+    };
+    let connections_max = own_or(UserNumber::ImapMaxConnections, bounds.imap_connections);
+    let messages_max = own_or(UserNumber::Pop3MaxMessages, bounds.pop3_messages);
     LimitsView {
         quota: quota(profile, default_quota),
         filters: Quota { allowed: filters.0, used: filters.1 },
@@ -325,7 +332,7 @@ pub fn limits(
         imap_upload: ttl(Window::ImapUpload),
         imap_download: ttl(Window::ImapDownload),
         pop3_download: ttl(Window::Pop3Download),
-        pop3_max_messages: Allowed { allowed: profile.number(UserNumber::Pop3MaxMessages) },
-        imap_max_connections: Quota { allowed: connections, used: 0 },
+        pop3_max_messages: Allowed { allowed: messages_max },
+        imap_max_connections: Quota { allowed: connections_max, used: connections },
     }
 }

@@ -8,7 +8,7 @@ use super::page::{PageView, Position};
 use super::params::{Params, Unknown};
 use super::problem::{Problem, ProblemView, RefusalView};
 use super::reply::{Answer, Created, Reply, Success};
-use super::user_fields::{OWN_FIELDS, password, refuse_breach_check, update_of};
+use super::user_fields::{OWN_FIELDS, password, refuse_breached, update_of, wants_breach_check};
 use super::user_request::{CreateUserRequest, UpdateUserRequest};
 use super::user_view::{UserRow, UserView, limits};
 use crate::auth::log::AuthEvent;
@@ -120,7 +120,8 @@ fn cursor_id(key: &str) -> Result<UserId, Problem> {
     responses(
         (status = 200, description = "Created", body = Created),
         (status = 400, description = "A parameter was refused", body = ProblemView),
-        (status = 403, description = "Not permitted, or no valid token", body = RefusalView),
+        (status = 403, description = "Not permitted, no valid token, `InsecurePasswordError`",
+            body = RefusalView),
         (status = 500, description = "`UserExistsError`, `AddressExistsError`", body = ProblemView)
     )
 )]
@@ -134,7 +135,7 @@ pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
     if password.is_none() {
         p.fail("password", "\"password\" is required");
     }
-    refuse_breach_check(&mut p);
+    let checks = wants_breach_check(&mut p, ctx.breaches.is_some());
     let address = p.parsed("address", "must be an email address", |value| {
         Some(normal_address(value.as_str()?).ok()?.to_string())
     });
@@ -151,6 +152,7 @@ pub async fn create(State(ctx): State<Context>, call: Call) -> Answer {
     let update = update_of(&mut p, ctx.clock.now_ms());
     let caller = p.finish(Unknown::Rejected)?;
     caller.authorize_any(Resource::Users, Grant::Create)?;
+    refuse_breached(ctx.breaches.as_deref().filter(|_| checks), password.as_ref()).await?;
     let mut new = NewUser::new(&username, password.unwrap_or(NewPassword::None));
     new.is_temporary = is_temporary;
     new.address = address;
@@ -235,7 +237,8 @@ pub async fn show(State(ctx): State<Context>, call: Call) -> Answer {
     let windows = ctx.directory.windows_of(&profile).await?;
     let filters = ctx.directory.filters_of(&profile).await?;
     let quota = ctx.directory.default_quota().await?;
-    let limits = limits(&profile, &windows, filters, quota);
+    let connections = ctx.authenticator.sessions().count(user);
+    let limits = limits(&profile, &windows, (filters, quota), (ctx.bounds, connections));
     Ok(Reply::json(&UserView::new(&profile, limits, caller.sees_internal_fields())))
 }
 
@@ -265,7 +268,7 @@ pub async fn update(State(ctx): State<Context>, call: Call) -> Answer {
     let existing = p.text("existingPassword", 256).optional();
     let hashed = p.boolean("hashedPassword").or(false);
     let password = password(&mut p, hashed);
-    refuse_breach_check(&mut p);
+    let checks = wants_breach_check(&mut p, ctx.breaches.is_some());
     let disables_second_factors = p.boolean("disable2fa").or(false);
     let mut change = update_of(&mut p, ctx.clock.now_ms());
     change.disabled = p.boolean("disabled").optional();
@@ -279,6 +282,7 @@ pub async fn update(State(ctx): State<Context>, call: Call) -> Answer {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         return Err(Problem::new(status, "AuthFail", "Invalid existing password"));
     }
+    refuse_breached(ctx.breaches.as_deref().filter(|_| checks), password.as_ref()).await?;
     let sets_password = password.is_some();
     ctx.directory.update_user(user, change, password).await.map_err(update_problem)?;
     if sets_password {

@@ -13,7 +13,7 @@ use super::password::is_outdated;
 use super::scram::{self, Proof, is_kept};
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
-use crate::model::profile::Profile;
+use crate::model::profile::{Breach, Profile};
 use crate::model::user::User;
 use crate::storage::users::UserRecord;
 use crate::storage::{addresses, domain_aliases, users};
@@ -138,6 +138,8 @@ pub struct Login {
     pub second_factors: Vec<String>,
     /// Clients shall insist on a second factor.
     pub requires_second_factor: bool,
+    /// Whether strangers are known to know the user's own password.
+    pub breach: Breach,
 }
 
 /// What a typed password was found to be.
@@ -263,8 +265,8 @@ impl Authenticator {
         let is_master = found.source == Source::Master;
         let second_factors = if is_master { profile.second_factors } else { Vec::new() };
         event.second_factors.clone_from(&second_factors);
-        let requires_second_factor = profile.requires_second_factor;
-        Ok(Login { user, source: found.source, second_factors, requires_second_factor })
+        let (requires_second_factor, breach) = (profile.requires_second_factor, profile.breach);
+        Ok(Login { user, source: found.source, second_factors, requires_second_factor, breach })
     }
 
     /// Brings what is kept of a password up to date, now that it came in the clear.

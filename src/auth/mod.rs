@@ -3,6 +3,7 @@
 pub mod allowance;
 pub mod app_password;
 pub mod authenticate;
+pub mod breach;
 pub mod certificate;
 mod exchange;
 pub mod log;
@@ -14,6 +15,8 @@ pub mod second_factor;
 mod standing;
 pub mod throttle;
 pub mod token;
+pub mod traffic;
+pub mod user_sessions;
 pub mod webauthn;
 
 use crate::clock::Clock;
@@ -25,6 +28,7 @@ use std::sync::Arc;
 use throttle::Throttle;
 use token::Tokens;
 use tokio::sync::OnceCell;
+use user_sessions::UserSessions;
 
 /// Logins; cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,6 +41,7 @@ pub struct Authenticator {
     tokens: Option<Tokens>,
     /// What SCRAM's salts are made from; shared by all nodes.
     scram_secret: Arc<OnceCell<[u8; 32]>>,
+    sessions: UserSessions,
 }
 
 impl Authenticator {
@@ -44,7 +49,8 @@ impl Authenticator {
     pub fn new(storage: Storage, passwords: Passwords, clock: Clock) -> Self {
         let throttle = Throttle::new(storage.clone(), clock.clone());
         let (tasks, tokens, scram_secret) = (Tasks::new(), None, Arc::default());
-        Self { storage, passwords, throttle, clock, tasks, tokens, scram_secret }
+        let sessions = UserSessions::default();
+        Self { storage, passwords, throttle, clock, tasks, tokens, scram_secret, sessions }
     }
 
     /// The same with the tasks of a node, which wait for what is still to be written.

@@ -177,6 +177,7 @@ impl Config {
             anyhow::bail!("storage.local_cache_mib: 64 to 65536");
         }
         self.log.validate().map_err(|error| anyhow::anyhow!("log.level: {error}"))?;
+        self.api.validate().map_err(|error| anyhow::anyhow!("api.{error}"))?;
         self.imap.validate().map_err(|error| anyhow::anyhow!("imap.{error}"))?;
         self.pop3.validate().map_err(|error| anyhow::anyhow!("pop3.{error}"))?;
         self.smtp.validate().map_err(|error| anyhow::anyhow!("smtp.{error}"))?;

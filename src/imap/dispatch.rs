@@ -128,6 +128,7 @@ impl Session {
     }
 
     async fn handle(&mut self, tag: &str, command: Command) -> Outcome {
+        self.refuse_beyond_traffic(&command)?;
         match command {
             Command::Capability => self.capability(),
             Command::Noop | Command::Check => Ok(Reply::ok("Done")),

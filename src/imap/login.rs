@@ -109,11 +109,17 @@ impl Session {
 
     /// What follows from a login.
     fn enter(&mut self, user: User) -> Outcome {
-        let permit = self.context.users.enter(user.id)?;
+        let of_door = u64::try_from(self.context.settings.connections_per_user_max);
+        let max = match user.rules.imap_connections_max {
+            0 => of_door.unwrap_or(u64::MAX),
+            own => own,
+        };
+        let permit = self.context.authenticator.sessions().enter(user.id, max)?;
         let span = tracing::Span::current();
         span.record("user.id", tracing::field::display(user.id));
         let ends = self.context.notifier.subscribe_sessions(user.id);
         self.login = Some(Login::new(user, ends, permit));
+        self.begin_traffic();
         let names = capabilities(self);
         Ok(Reply::ok("Logged in").with(ResponseCode::Capability(names)))
     }

@@ -41,10 +41,10 @@ mod status;
 mod status_line;
 mod store;
 mod sync;
+mod traffic;
 mod uid_chunks;
 mod unauthenticate;
 mod urlauth;
-mod user_sessions;
 mod wait;
 mod watch;
 
@@ -64,7 +64,6 @@ use settings::Settings;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use user_sessions::UserSessions;
 
 /// What a session uses; cheap to clone.
 #[derive(Clone, Debug)]
@@ -85,7 +84,6 @@ pub struct Context {
     pub spool_dir: Arc<Path>,
     /// What the node has in memory of them.
     pub large_commands: LargeCommands,
-    users: UserSessions,
 }
 
 impl Context {
@@ -98,20 +96,9 @@ impl Context {
         settings: Settings,
         (tls, spool_dir): (Option<TlsAcceptor>, PathBuf),
     ) -> Self {
-        let users = UserSessions::new(settings.connections_per_user_max);
         let settings = Arc::new(settings);
         let (spool_dir, large_commands) = (spool_dir.into(), LargeCommands::new());
-        Self {
-            mailstore,
-            authenticator,
-            notifier,
-            clock,
-            settings,
-            tls,
-            spool_dir,
-            large_commands,
-            users,
-        }
+        Self { mailstore, authenticator, notifier, clock, settings, tls, spool_dir, large_commands }
     }
 }
 

@@ -11,8 +11,9 @@ use super::reply::{Failure, Outcome, Reply, Status};
 use super::search::context::Contexts;
 use super::selected::Selected;
 use super::status_line;
-use super::user_sessions::UserPermit;
 use super::watch::Watch;
+use crate::auth::traffic::Traffic;
+use crate::auth::user_sessions::UserPermit;
 use crate::cluster::notifier::Subscription;
 use crate::codec::collation::Collation;
 use crate::codec::imap::command::{self, Command};
@@ -35,6 +36,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::Weak;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -77,13 +79,18 @@ pub struct Login {
     pub(super) ends: Subscription,
     /// When it was last looked at.
     pub(super) checked: Instant,
+    /// What is known of the user's allowances.
+    pub(super) traffic: Arc<Traffic>,
+    /// Octets in and out of the connection that are counted already.
+    pub(super) counted: (u64, u64),
     _permit: UserPermit,
 }
 
 impl Login {
     /// A user with his place among the user's sessions.
     pub fn new(user: User, ends: Subscription, permit: UserPermit) -> Self {
-        Self { user, ends, checked: Instant::now(), _permit: permit }
+        let (traffic, counted) = (Arc::default(), (0, 0));
+        Self { user, ends, checked: Instant::now(), traffic, counted, _permit: permit }
     }
 }
 
@@ -170,6 +177,7 @@ pub async fn run(context: Context, stream: Stream, stop: CancellationToken) {
         commands: 0,
     };
     let served = AssertUnwindSafe(session.serve()).catch_unwind().instrument(span.clone()).await;
+    session.count_traffic();
     let _entered = span.entered();
     let end = match &served {
         Ok(end) => end.describe(),

@@ -11,6 +11,7 @@ impl Session {
     /// UNAUTHENTICATE. What belongs to the connection stays: TLS, compression (RFC 8437 §4). All
     /// that a user has agreed with the server must be forgotten here.
     pub fn unauthenticate(&mut self) -> Outcome {
+        self.count_traffic();
         self.opened = None;
         self.login = None;
         self.enabled = Enabled::default();

@@ -117,10 +117,21 @@ pub struct Profile {
     pub is_indexed: Option<bool>,
     /// Whether he has a password at all.
     pub has_password: bool,
+    /// Whether strangers know his password.
+    pub breach: Breach,
     /// Whether a temporary password waits to be replaced.
     pub requires_password_change: bool,
     /// When he was created, milliseconds since 1970.
     pub created_ms: i64,
+}
+
+/// What a list of stolen passwords says of a user's.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Breach {
+    /// It is on the list.
+    pub is_known: bool,
+    /// When it was looked up, milliseconds since 1970.
+    pub checked_ms: Option<i64>,
 }
 
 impl Profile {

@@ -54,6 +54,12 @@ pub struct UserRules {
     pub recipients_max: u64,
     /// Messages received in a minute; 0 is the store's default.
     pub received_max: u64,
+    /// IMAP sessions at the same time; 0 is the door's default.
+    pub imap_connections_max: u64,
+    /// Octets he may send over IMAP in 24 hours; 0 is the store's default.
+    pub imap_upload_max: u64,
+    /// Octets he may fetch over IMAP in 24 hours; 0 is the store's default.
+    pub imap_download_max: u64,
     /// Audits of his mail run until then; 0: none.
     pub audited_until_ms: TimeMs,
 }

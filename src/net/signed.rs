@@ -35,6 +35,12 @@ const SCHEMES: [(SignatureScheme, ObjectIdentifier, ObjectIdentifier); 3] = [
     (SignatureScheme::ECDSA_NISTP384_SHA384, SHA_384, ECDSA_SHA_384),
 ];
 
+/// Whether the key has a scheme that signed data knows.
+pub fn signs(pair: &CertifiedKey) -> bool {
+    let offered = SCHEMES.map(|(scheme, ..)| scheme);
+    pair.key.choose_scheme(&offered).is_some()
+}
+
 /// The content with the chain's signature, DER.
 ///
 /// # Errors

@@ -223,10 +223,17 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
         ("webhooks", doc! { "due": due.clone(), "locked_until": due.clone() }, doc! { "due": 1 }),
         (
             "webhook_notices",
-            doc! { "hook": user, "due": due },
+            doc! { "hook": user, "due": due.clone() },
             doc! { "hook": 1, "due": 1, "_id": 1 },
         ),
         ("certificates", doc! { "servername": "a" }, doc! {}),
+        ("certificates", doc! { "acmeDue": due.clone() }, doc! {}),
+        (
+            "webauthn_challenges",
+            doc! { "_id": "a", "user": user, "registers": true, "expires": { "$gt": DateTime::from_millis(1) } },
+            doc! {},
+        ),
+        ("webauthn_challenges", doc! { "user": user }, doc! {}),
         ("certificates", doc! { "altNames": { "$in": ["a"] } }, doc! {}),
         ("dkim_keys", doc! { "domain": "a" }, doc! {}),
         ("dkim_keys", doc! { "domain": "a", "selector": "b" }, doc! { "domain": 1, "selector": 1 }),

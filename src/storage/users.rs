@@ -28,6 +28,7 @@
 //! | `pubKey`, `smimeCerts`, `smimeCipher`, `smimeKeyTransport` | text | keys for encryption |
 //! | `encryptMessages`, `encryptForwarded`, `indexing` | bool | what his key is used for |
 //! | `oldPasswords` | list of `{date, hash}` | the last ten |
+//! | `passwordPwned`, `lastPwnedCheck` | bool, date | what a list of stolen passwords says, and when |
 //! | `disabled`, `suspended`, `activated` | bool | may not receive or log in; may not log in; complete |
 //! | `created` | date | |
 //!
@@ -222,7 +223,7 @@ pub async fn update(
         set.insert("scram", binary(passwords.scram.clone()));
         set.insert("passwordChange", now);
         set.insert("passwordPwned", false);
-        unset.insert("tempPassword", 1);
+        unset.extend(doc! { "tempPassword": 1, "lastPwnedCheck": 1 });
         let old = find(storage, user).await?.map(|record| record.password).unwrap_or_default();
         if !old.is_empty() {
             let each = vec![doc! { "date": now, "hash": old }];
@@ -304,6 +305,23 @@ pub async fn upgrade_hash(
 ) -> Result<()> {
     let filter = doc! { "_id": oid(user), "password": old };
     let set = doc! { "password": new, "scram": binary(scram) };
+    storage.users().update_one(filter, doc! { "$set": set }).await?;
+    Ok(())
+}
+
+/// Notes whether strangers know a password, if it still has this hash.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn note_breach(
+    storage: &Storage,
+    user: UserId,
+    hash: &str,
+    is_known: bool,
+    now_ms: i64,
+) -> Result<()> {
+    let filter = doc! { "_id": oid(user), "password": hash };
+    let set = doc! { "passwordPwned": is_known, "lastPwnedCheck": DateTime::from_millis(now_ms) };
     storage.users().update_one(filter, doc! { "$set": set }).await?;
     Ok(())
 }

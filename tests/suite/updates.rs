@@ -111,7 +111,10 @@ async fn changes_are_told_and_resumed() {
     // the message is gone: neither EXISTS nor FETCH can be told any more
     assert_eq!(wanted, ["EXPUNGE", "RENAME"], "{missed:?}");
     api.delete(&format!("{path}/{mailbox}")).await;
-    assert_eq!(events.until("DELETE").await.pop().unwrap()["mailbox"], mailbox.as_str());
+    let told = events.until("DELETE").await;
+    assert_eq!(told.last().unwrap()["mailbox"], mailbox.as_str());
+    let dropped = told.iter().find(|event| event["command"] == "DROP").unwrap();
+    assert_eq!(dropped["mailbox"], mailbox.as_str());
     // another user's changes are not told
     let other = two.create_user("bert").await;
     let inbox = api.get(&format!("/users/{other}/mailboxes/resolve?path=INBOX")).await.1;

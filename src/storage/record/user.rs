@@ -2,7 +2,7 @@
 
 use crate::model::error::Result;
 use crate::model::id::UserId;
-use crate::model::profile::{Encryption, Profile, ProfileUpdate, UserNumber};
+use crate::model::profile::{Breach, Encryption, Profile, ProfileUpdate, UserNumber};
 use crate::model::user::{User, UserRules};
 use crate::storage::field::{get_binary, get_count, get_id, get_int, int};
 use crate::storage::target::{get_target, get_targets, target, targets};
@@ -138,6 +138,13 @@ pub(in crate::storage) fn read(document: &Document) -> Result<UserRecord> {
         encryption: read_encryption(document),
         is_indexed: document.get_bool("indexing").ok(),
         has_password: !password.is_empty(),
+        breach: Breach {
+            is_known: flag(document, "passwordPwned"),
+            checked_ms: document
+                .get_datetime("lastPwnedCheck")
+                .ok()
+                .map(|at| at.timestamp_millis()),
+        },
         requires_password_change: temp_password.is_some(),
         created_ms: millis(document, "created"),
     };
@@ -198,6 +205,9 @@ fn read_rules(document: &Document) -> UserRules {
         forwards_max: value(UserNumber::Forwards),
         recipients_max: value(UserNumber::Recipients),
         received_max: value(UserNumber::ReceivedMax),
+        imap_connections_max: value(UserNumber::ImapMaxConnections),
+        imap_upload_max: value(UserNumber::ImapMaxUpload),
+        imap_download_max: value(UserNumber::ImapMaxDownload),
         audited_until_ms: millis(document, "auditedUntil"),
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP interface: its document, its doors for strangers, its journey.
 
 mod addresses;
+mod allowances;
 mod authentication;
 mod compatibility;
 mod data;

@@ -1,4 +1,4 @@
-//! How many sessions each user has on this node.
+//! How many IMAP sessions each user has on this node.
 
 use crate::model::error::{Error, Result};
 use crate::model::id::UserId;
@@ -6,28 +6,28 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts sessions; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct UserSessions {
     /// Sessions of each user that has any. Held for one look-up, never across an await.
-    counts: Arc<Mutex<HashMap<UserId, usize>>>,
-    per_user_max: usize,
+    counts: Arc<Mutex<HashMap<UserId, u64>>>,
 }
 
 impl UserSessions {
-    /// At most this many sessions of one user.
-    pub fn new(per_user_max: usize) -> Self {
-        Self { counts: Arc::default(), per_user_max: per_user_max.max(1) }
+    /// How many there are.
+    pub fn count(&self, user: UserId) -> u64 {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&user).copied().unwrap_or(0)
     }
 
     /// Counts a session as long as the permit lives.
     ///
     /// # Errors
-    /// `LimitReached` when the user has too many.
-    pub fn enter(&self, user: UserId) -> Result<UserPermit> {
+    /// `LimitReached` when the user has as many as this.
+    pub fn enter(&self, user: UserId, max: u64) -> Result<UserPermit> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(user).or_default();
-        if *count >= self.per_user_max {
-            let limit = format!("{} connections of one user", self.per_user_max);
+        if *count >= max {
+            let limit = format!("{max} connections of one user");
             return Err(Error::LimitReached { limit });
         }
         *count += 1;
@@ -60,13 +60,14 @@ mod tests {
 
     #[test]
     fn a_user_has_a_bound() {
-        let sessions = UserSessions::new(2);
+        let sessions = UserSessions::default();
         let (one, two) = (UserId::from_octets([1; 12]), UserId::from_octets([2; 12]));
-        let first = sessions.enter(one).unwrap();
-        let _second = sessions.enter(one).unwrap();
-        assert!(sessions.enter(one).is_err());
-        assert!(sessions.enter(two).is_ok());
+        let first = sessions.enter(one, 2).unwrap();
+        let _second = sessions.enter(one, 2).unwrap();
+        assert!(sessions.enter(one, 2).is_err());
+        assert!(sessions.enter(two, 2).is_ok());
+        assert_eq!((sessions.count(one), sessions.count(two)), (2, 0));
         drop(first);
-        assert!(sessions.enter(one).is_ok());
+        assert!(sessions.enter(one, 2).is_ok());
     }
 }
