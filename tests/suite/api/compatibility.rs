@@ -149,6 +149,13 @@ async fn users_and_logins_have_what_clients_read() {
         line("DELETE", &one, json!({}), 200, json!({"/deleteAfter": "text"})),
     ];
     check(&api, lines).await;
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_before_an_operation_are_as_the_router_sends_them() {
+    let store = TestStore::start().await;
+    let api = store.api();
     // A token that is sent is checked everywhere, and refusals name no charset
     let stranger = ApiClient::new(store.running.addresses.api[0], Some(&"f".repeat(40)));
     let (status, answer) = stranger.get("/health").await;
