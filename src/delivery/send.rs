@@ -16,6 +16,9 @@ use crate::model::queue::{Entry, QueueId, Reason, TraceId};
 use crate::model::target::ForwardTarget;
 use crate::queue::enqueue::{Destination, Outgoing};
 
+/// Octets of the name of a pool in a header.
+const ZONE_OCTETS_MAX: usize = 256;
+
 /// One recipient of a message to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Addressed {
@@ -86,9 +89,13 @@ impl Delivery {
         if letter.reason != Reason::Bounce {
             self.mark_suppressed(&mut destinations, letter.user).await?;
         }
+        let field = |name| header::first(&letter.prepared.content, name).map(header::unfold);
         // RFC 8689 §5
-        let waives_tls = header::first(&letter.prepared.content, "tls-required")
-            .is_some_and(|value| header::unfold(value).trim_ascii().eq_ignore_ascii_case(b"no"));
+        let waives_tls = field("tls-required")
+            .is_some_and(|value| value.trim_ascii().eq_ignore_ascii_case(b"no"));
+        let zone = field("x-sending-zone")
+            .map(|value| String::from_utf8_lossy(value.trim_ascii()).into_owned())
+            .filter(|zone| zone.len() <= ZONE_OCTETS_MAX);
         let outgoing = Outgoing {
             queue_id: letter.queue_id,
             trace: letter.trace,
@@ -98,7 +105,7 @@ impl Delivery {
             sender: letter.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
             prepared: letter.prepared,
             prefix: letter.lines,
-            options: MessageOptions { waives_tls, ..letter.options },
+            options: MessageOptions { waives_tls, zone, ..letter.options },
             due_ms: letter.due_ms.max(now),
             destinations,
         };

@@ -45,6 +45,8 @@ pub struct MessageOptions {
     pub requires_tls: bool,
     /// Policies about TLS are not asked for: `TLS-Required: No` (RFC 8689 §5).
     pub waives_tls: bool,
+    /// The pool of addresses it asks to leave from (`X-Sending-Zone`).
+    pub zone: Option<String>,
     /// Addresses or header fields may be UTF-8: only to servers with SMTPUTF8 (RFC 6531 §3.4).
     pub is_utf8: bool,
     /// It may have lines that SMTP does not know, and must not be changed (RFC 3030 §3).

@@ -4,6 +4,7 @@
 use super::Context;
 use super::problem::{Problem, TlsFailure};
 use super::route::{Password, Server};
+use super::settings::Pool;
 use crate::codec::smtp::client_command as command;
 use crate::codec::smtp::extensions::Extensions;
 use crate::codec::smtp::server_reply::{Read, ServerReply, read_reply};
@@ -34,6 +35,15 @@ pub struct Peer<'a> {
     pub security: Security,
     /// A server somebody named, not the DNS.
     pub server: Option<&'a Server>,
+    /// Where we connect from.
+    pub pool: Option<&'a Pool>,
+}
+
+impl Peer<'_> {
+    /// Our name to it.
+    fn name<'a>(&'a self, ctx: &'a Context) -> &'a str {
+        self.pool.and_then(|pool| pool.hostname.as_deref()).unwrap_or(&ctx.hostname)
+    }
 }
 
 /// An open connection.
@@ -73,7 +83,7 @@ impl Connection {
     /// As [`Unopened`].
     pub async fn open(ctx: &Context, peer: &Peer<'_>, with_tls: bool) -> Result<Self, Unopened> {
         let timeout = Duration::from_secs(ctx.settings.timeout_s);
-        let source = ctx.source(peer.address.ip());
+        let source = ctx.source(peer.pool, peer.address.ip());
         let stream = Stream::connect(peer.address, source, timeout / 10).await;
         let stream = stream
             .map_err(|error| Problem::temporary((4, 4, 1), format!("no connection: {error}")))?;
@@ -94,7 +104,7 @@ impl Connection {
             let reply = connection.ask(b"STARTTLS\r\n").await?;
             if reply.code == 220 {
                 connection.start_tls(ctx, &peer.security).await?;
-                connection.hello(&ctx.hostname).await?;
+                connection.hello(peer.name(ctx)).await?;
             }
         }
         if peer.security.is_required && !connection.stream.is_tls() {
@@ -117,7 +127,7 @@ impl Connection {
         if is_us && peer.server.is_none() {
             return Err(Problem::permanent((5, 4, 6), "mail for it would come back here"));
         }
-        self.hello(&ctx.hostname).await
+        self.hello(peer.name(ctx)).await
     }
 
     /// RFC 5321 §3.2: a server that does not know EHLO gets HELO.

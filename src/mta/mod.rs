@@ -1,14 +1,15 @@
 //! What leaves: the mail agent carries the queue's entries to their next hops (`architecture.md` §7).
 //!
-//! `worker` claims and settles; `route` says where to, `tls_policy` how (and `tls_report` tells
-//! others how well), `reach` finds a host that answers; `connection` and `transmit` speak SMTP,
-//! `post` HTTP; `content`, `sign` and `seal` make what is sent. At least once: a node that dies
-//! between the server's 250 and our write sends twice.
+//! `worker` claims and settles; `route` says where to, `pools` where from, `tls_policy` how (and
+//! `tls_report` tells others how well), `reach` finds a host that answers; `connection` and
+//! `transmit` speak SMTP, `post` HTTP; `content`, `sign` and `seal` make what is sent. At least
+//! once: a node that dies between the server's 250 and our write sends twice.
 
 mod connection;
 mod content;
 mod hops;
 mod policies;
+mod pools;
 mod post;
 mod problem;
 mod reach;
@@ -30,7 +31,7 @@ use crate::net::tls_client::TlsClient;
 use crate::tasks::Tasks;
 use hops::Hops;
 use policies::Policies;
-use settings::Settings;
+use settings::{Pool, Settings};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -76,11 +77,11 @@ impl Context {
     }
 
     /// An address to connect from, if some of that family are configured.
-    fn source(&self, to: IpAddr) -> Option<IpAddr> {
+    fn source(&self, pool: Option<&Pool>, to: IpAddr) -> Option<IpAddr> {
         use rand::seq::IndexedRandom as _;
-        let fitting = self.settings.source_addresses.iter();
+        let all = pool.map_or(&self.settings.source_addresses, |pool| &pool.addresses);
         let fitting: Vec<&IpAddr> =
-            fitting.filter(|address| address.is_ipv4() == to.is_ipv4()).collect();
+            all.iter().filter(|address| address.is_ipv4() == to.is_ipv4()).collect();
         fitting.choose(&mut rand::rng()).map(|address| **address)
     }
 }

@@ -5,7 +5,7 @@ use super::Context;
 use super::connection::{Connection, Peer, Security, Unopened};
 use super::problem::{Problem, TlsFailure};
 use super::route::{self, Hop, Host, Server};
-use super::settings::TlsLevel;
+use super::settings::{Pool, TlsLevel};
 use super::tls_policy::{self, Wish};
 use super::tls_report::Watch;
 use crate::net::tls_client::Trust;
@@ -15,9 +15,14 @@ use std::net::{IpAddr, SocketAddr};
 ///
 /// # Errors
 /// Why none of its hosts can be reached; it stays only if it stays for all of them.
-pub async fn reach(ctx: &Context, hop: &Hop, wish: Wish) -> Result<Connection, Problem> {
+pub async fn reach(
+    ctx: &Context,
+    hop: &Hop,
+    wish: Wish,
+    pool: Option<&Pool>,
+) -> Result<Connection, Problem> {
     let domain = match hop {
-        Hop::Server(server) => return reach_server(ctx, server, wish).await,
+        Hop::Server(server) => return reach_server(ctx, server, wish, pool).await,
         Hop::Domain(domain) => domain,
         Hop::Url(_) => return Err(Problem::permanent((5, 3, 5), "that is no mail server")),
     };
@@ -25,7 +30,15 @@ pub async fn reach(ctx: &Context, hop: &Hop, wish: Wish) -> Result<Connection, P
     let policy = tls_policy::find(ctx, domain, wish).await;
     let mut problem = None;
     for host in &hosts {
-        match reach_host(ctx, domain, host, &policy, wish).await {
+        let reached = match prepare(ctx, domain, host, &policy, wish).await {
+            Ok((addresses, security, watch)) => {
+                let (host, port) = (host.name.as_str(), ctx.settings.port);
+                let place = Place { host, port, security, server: None, pool };
+                try_addresses(ctx, &place, &addresses, watch.as_ref()).await
+            }
+            Err(problem) => Err(problem),
+        };
+        match reached {
             Ok(connection) => return Ok(connection),
             Err(failed) => keep(&mut problem, failed.at(&host.name, None)),
         }
@@ -40,7 +53,12 @@ fn keep(problem: &mut Option<Problem>, failed: Problem) {
     }
 }
 
-async fn reach_server(ctx: &Context, server: &Server, wish: Wish) -> Result<Connection, Problem> {
+async fn reach_server(
+    ctx: &Context,
+    server: &Server,
+    wish: Wish,
+    pool: Option<&Pool>,
+) -> Result<Connection, Problem> {
     let level = if wish == Wish::Required { TlsLevel::Verified } else { server.tls };
     let security = Security {
         trust: if level == TlsLevel::Verified { Trust::Names } else { Trust::Any },
@@ -48,17 +66,19 @@ async fn reach_server(ctx: &Context, server: &Server, wish: Wish) -> Result<Conn
         is_at_once: server.is_tls_at_once,
     };
     let (addresses, _) = route::addresses(ctx, &server.host).await?;
-    let place = Place { host: &server.host, port: server.port, security, server: Some(server) };
+    let (host, port) = (server.host.as_str(), server.port);
+    let place = Place { host, port, security, server: Some(server), pool };
     try_addresses(ctx, &place, &addresses, None).await
 }
 
-async fn reach_host(
+/// The addresses of a host, what a connection to it must have, and what is counted of it.
+async fn prepare(
     ctx: &Context,
     domain: &str,
     host: &Host,
     policy: &tls_policy::Policy,
     wish: Wish,
-) -> Result<Connection, Problem> {
+) -> Result<(Vec<IpAddr>, Security, Option<Watch>), Problem> {
     let (addresses, is_secure) = route::addresses(ctx, &host.name).await?;
     let is_secure = host.is_secure && is_secure;
     let (security, basis) = tls_policy::security(ctx, host, is_secure, policy, wish).await?;
@@ -74,8 +94,7 @@ async fn reach_host(
         }
         return Err(Problem::temporary((4, 7, 5), "MTA-STS: the policy has no such host"));
     }
-    let place = Place { host: &host.name, port: ctx.settings.port, security, server: None };
-    try_addresses(ctx, &place, &addresses, watch.as_ref()).await
+    Ok((addresses, security, watch))
 }
 
 /// A host, and how it is connected to.
@@ -84,6 +103,7 @@ struct Place<'a> {
     port: u16,
     security: Security,
     server: Option<&'a Server>,
+    pool: Option<&'a Pool>,
 }
 
 async fn try_addresses(
@@ -93,10 +113,10 @@ async fn try_addresses(
     watch: Option<&Watch>,
 ) -> Result<Connection, Problem> {
     let mut problem = None;
-    let Place { host, port, security, server } = place;
+    let Place { host, port, security, server, pool } = place;
     for address in addresses {
         let address = SocketAddr::new(*address, *port);
-        let peer = Peer { host, address, security: security.clone(), server: *server };
+        let peer = Peer { host, address, security: security.clone(), server: *server, pool: *pool };
         match Box::pin(open(ctx, peer, watch)).await {
             Ok(connection) => return Ok(connection),
             Err(failed) => keep(&mut problem, failed.at(host, Some(address.ip()))),
@@ -113,9 +133,10 @@ async fn open(
     watch: Option<&Watch>,
 ) -> Result<Connection, Problem> {
     let address = Some(peer.address.ip());
-    let note = async |result| match watch {
-        Some(watch) => watch.note(ctx, address, result).await,
-        None => {}
+    let note = async |result| {
+        if let Some(watch) = watch {
+            watch.note(ctx, address, result).await;
+        }
     };
     let first = match Connection::open(ctx, &peer, true).await {
         Ok(connection) => {

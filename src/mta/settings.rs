@@ -39,6 +39,26 @@ pub struct Route {
     pub password_file: Option<PathBuf>,
 }
 
+/// `[[mta.pools]]`: addresses that some mail leaves from. All that is given must hold.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pool {
+    /// Its name, 1 to 64 characters.
+    pub name: String,
+    /// Domains of senders it is for. Default: all.
+    pub senders: Vec<String>,
+    /// Domains of recipients it is for. Default: all.
+    pub recipients: Vec<String>,
+    /// Tags of users it is for, one is enough. Default: all.
+    pub tags: Vec<String>,
+    /// It is for messages that name it in the field `X-Sending-Zone`. Default false.
+    pub by_header: bool,
+    /// Addresses of this machine; one of the right family at random.
+    pub addresses: Vec<IpAddr>,
+    /// Our name in EHLO. Default: `hostname`.
+    pub hostname: Option<String>,
+}
+
 /// `[mta]`
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -53,6 +73,8 @@ pub struct Settings {
     /// Seconds a server has for each answer; 1 to 600, default 300 (RFC 5321 §4.5.3.2). For a
     /// connection a tenth, after the message twice as many.
     pub timeout_s: u64,
+    /// Other addresses for some mail; the first that fits is taken.
+    pub pools: Vec<Pool>,
     /// Addresses of this machine to connect from; one of the right family at random. Default: as
     /// the system chooses.
     pub source_addresses: Vec<IpAddr>,
@@ -80,6 +102,7 @@ impl Default for Settings {
             connections_max: 100,
             connections_per_domain_max: 10,
             timeout_s: 300,
+            pools: Vec::new(),
             source_addresses: Vec::new(),
             allow_networks: Network::everywhere(),
             trusted_authorities: None,
@@ -113,6 +136,11 @@ impl Settings {
         if !from.is_empty() && EmailAddress::new(from).is_err() {
             return Err(format!("tls_reports_from: {from:?} is no address"));
         }
+        for pool in &self.pools {
+            if !(1..=64).contains(&pool.name.chars().count()) || pool.addresses.is_empty() {
+                return Err("pools: a name of 1 to 64 characters, and addresses".to_owned());
+            }
+        }
         for route in &self.routes {
             if host_and_port(&route.host, 25).is_none() {
                 return Err(format!("routes: {:?} is not HOST or HOST:PORT", route.host));
@@ -132,7 +160,8 @@ impl Route {
     }
 }
 
-fn is_in(domains: &[String], address: &str) -> bool {
+/// Whether the domain of an address is listed; an empty list has all.
+pub fn is_in(domains: &[String], address: &str) -> bool {
     let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
     domains.is_empty() || domains.iter().any(|listed| listed.eq_ignore_ascii_case(domain))
 }

@@ -11,9 +11,10 @@ use super::hops::Went;
 use super::problem::Problem;
 use super::reach::reach;
 use super::route::{self, Hop};
+use super::settings::Pool;
 use super::tls_policy::Wish;
 use super::transmit::{Answer, Message, transmit};
-use super::{Context, post};
+use super::{Context, pools, post};
 use crate::codec::smtp::enhanced_status::EnhancedStatus;
 use crate::delivery::settle::{Fate, Tried};
 use crate::model::error::Result;
@@ -30,6 +31,8 @@ use tokio::time::Instant;
 const BATCH_MAX: usize = 100;
 /// How often a node without work looks: other nodes enqueue too, and entries become due.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A batch that takes longer makes room for others, at a next hop that is slow.
+const TURN: Duration = Duration::from_secs(10);
 /// Connections opened for one batch, when they break.
 const CONNECTIONS_MAX: usize = 3;
 
@@ -108,27 +111,48 @@ async fn keep_leases(ctx: &Context, entries: &[Entry]) {
     }
 }
 
-/// Sends the entries of each next hop; usually there is one.
+/// Where entries go, how, and where from.
+struct Way<'a> {
+    hop: Hop,
+    wish: Wish,
+    pool: Option<&'a Pool>,
+}
+
+/// Sends the entries of each way; usually there is one.
 async fn send_batch(ctx: &Context, batch: Vec<Entry>) -> Went {
-    let mut hops: Vec<(Hop, Wish, Vec<Entry>)> = Vec::new();
+    let tags = match pools::tags(ctx, &batch).await {
+        Ok(tags) => tags,
+        Err(error) => {
+            let problem = Problem::temporary((4, 3, 0), format!("the senders: {error}"));
+            settle_all(ctx, VecDeque::from([batch]), &problem).await;
+            return Went::Badly;
+        }
+    };
+    let mut ways: Vec<(Way<'_>, Vec<Entry>)> = Vec::new();
     let mut unroutable = Vec::new();
     for entry in batch {
-        let wish = Wish::of(&entry.options);
-        match route::hop(&ctx.settings, &entry) {
-            Ok(hop) => match hops.iter_mut().find(|it| it.0 == hop && it.1 == wish) {
-                Some((_, _, entries)) => entries.push(entry),
-                None => hops.push((hop, wish, vec![entry])),
-            },
-            Err(problem) => unroutable.push(of_problem(entry, &problem)),
+        let hop = match route::hop(&ctx.settings, &entry) {
+            Ok(hop) => hop,
+            Err(problem) => {
+                unroutable.push(of_problem(entry, &problem));
+                continue;
+            }
+        };
+        let (wish, pool) =
+            (Wish::of(&entry.options), pools::find(&ctx.settings.pools, &entry, &tags));
+        let is_same = |way: &Way<'_>| way.hop == hop && way.wish == wish && way.pool == pool;
+        match ways.iter_mut().find(|(way, _)| is_same(way)) {
+            Some((_, entries)) => entries.push(entry),
+            None => ways.push((Way { hop, wish, pool }, vec![entry])),
         }
     }
     ctx.delivery.settle(unroutable).await;
     let mut went = Went::Well;
-    for (hop, wish, entries) in hops {
+    for (way, entries) in ways {
         let messages = grouped(entries);
-        let outcome = match &hop {
+        let outcome = match &way.hop {
             Hop::Url(url) => post_all(ctx, url, messages).await,
-            Hop::Domain(_) | Hop::Server(_) => send_all(ctx, &hop, wish, messages).await,
+            Hop::Domain(_) | Hop::Server(_) => send_all(ctx, &way, messages).await,
         };
         if outcome == Went::Badly {
             went = outcome;
@@ -157,23 +181,20 @@ fn grouped(entries: Vec<Entry>) -> VecDeque<Vec<Entry>> {
 }
 
 /// Sends messages over a connection, or another one where it breaks.
-async fn send_all(
-    ctx: &Context,
-    hop: &Hop,
-    wish: Wish,
-    mut messages: VecDeque<Vec<Entry>>,
-) -> Went {
+async fn send_all(ctx: &Context, way: &Way<'_>, mut messages: VecDeque<Vec<Entry>>) -> Went {
     let mut connection: Option<Connection> = None;
-    let mut opened = 0;
+    let (mut opened, started) = (0, Instant::now());
+    let mut is_first = true;
     while let Some(message) = messages.pop_front() {
-        if ctx.stopping.is_cancelled() {
+        let is_over = !std::mem::take(&mut is_first) && started.elapsed() > TURN;
+        if ctx.stopping.is_cancelled() || is_over {
             messages.push_front(message);
             give_back(ctx, &messages).await;
             break;
         }
         let mut open = match connection.take() {
             Some(open) => open,
-            None => match Box::pin(reach(ctx, hop, wish)).await {
+            None => match Box::pin(reach(ctx, &way.hop, way.wish, way.pool)).await {
                 Ok(open) => open,
                 Err(problem) => {
                     messages.push_front(message);

@@ -42,14 +42,15 @@ pub struct Queue {
     rung: Arc<Notify>,
     /// The node's name: what it claims is marked with it.
     node: Arc<str>,
+    turns: claim::Turns,
 }
 
 impl Queue {
     /// The queue in this database; contents are the mail store's. It tells no stories yet.
     pub fn new(storage: Storage, mailstore: Mailstore, clock: Clock) -> Self {
         let trace = Trace::silent(storage.clone(), clock.clone());
-        let (summary, rung) = (Arc::default(), Arc::default());
-        Self { storage, mailstore, clock, trace, summary, rung, node: "".into() }
+        let (summary, rung, turns) = (Arc::default(), Arc::default(), claim::Turns::default());
+        Self { storage, mailstore, clock, trace, summary, rung, node: "".into(), turns }
     }
 
     /// The same for the node of this name.

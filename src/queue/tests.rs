@@ -103,6 +103,37 @@ async fn racing_workers_get_every_entry_once() {
 }
 
 #[tokio::test]
+async fn users_take_turns_at_a_next_hop() {
+    let it = Fixture::new("queue_turns").await;
+    let names: Vec<String> = (0..50).map(|n| format!("u{n}@b.example")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let users = [new_id(), new_id(), new_id()];
+    let send = async |user: Option<UserId>, count: usize| {
+        let message = Outgoing { user, ..it.message(&names[..count]).await };
+        it.queue.enqueue(&message).await.unwrap();
+    };
+    // The second has much, and was first
+    send(Some(users[1]), 50).await;
+    send(Some(users[0]), 2).await;
+    send(None, 1).await;
+    send(Some(users[2]), 2).await;
+    let mut turns = Vec::new();
+    for _ in 0..4 {
+        let batch = it.queue.claim_batch("", &[], 5).await.unwrap();
+        assert_eq!(batch.len(), 5);
+        let of = |user| batch.iter().filter(|entry| entry.user == user).count();
+        let [a, b, c] = users.map(|user| of(Some(user)));
+        turns.push((of(None), a, b, c));
+    }
+    // one batch of the second, and everybody else has had his
+    assert_eq!(turns, [(1, 2, 2, 0), (0, 0, 3, 2), (0, 0, 5, 0), (0, 0, 5, 0)]);
+    send(Some(users[2]), 1).await;
+    let next = it.queue.claim_batch("", &[], 5).await.unwrap();
+    assert_eq!(next.iter().filter(|entry| entry.user == Some(users[2])).count(), 1);
+    it.storage.drop_database().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_worker_whose_lease_ended_can_do_nothing() {
     let it = Fixture::new("queue_lease").await;
     let message = it.message(&["u@b.example"]).await;

@@ -102,7 +102,9 @@ impl Screening {
         let today = self.inner.clock.now_ms().div_euclid(DAY_MS);
         let mut found = Vec::new();
         for day in (today.saturating_sub(days)..=today).rev() {
-            found.extend(dmarc_results::list(&self.inner.storage, day, domain, ROWS_MAX).await?);
+            let of_day = (day, domain);
+            let storage = &self.inner.storage;
+            found.extend(report_results::list(storage, About::Dmarc, of_day, ROWS_MAX).await?);
         }
         Ok(found)
     }

@@ -130,6 +130,7 @@ impl Session {
                 envelope_id: parameters.envelope_id.clone(),
                 requires_tls: parameters.requires_tls,
                 waives_tls: false,
+                zone: None,
                 is_utf8,
                 is_binary: parameters.body == Body::Binary,
             },

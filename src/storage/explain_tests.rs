@@ -6,7 +6,7 @@ use super::field::{get_int, new_id, oid};
 use super::messages::{Chunks, in_mailbox};
 use super::page::{Scan, filter};
 use super::testing::storage;
-use super::{deliveries, queue_query, report_results, suppressions};
+use super::{deliveries, queue, queue_query, report_results, suppressions};
 use crate::model::id::{MailboxId, UserId};
 use crate::model::queue::{Query, State};
 use crate::model::trace::{Happening, Search, SearchKey};
@@ -194,11 +194,8 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
             },
             doc! { "domain": 1, "due": 1 },
         ),
-        (
-            "queue",
-            doc! { "domain": "d", "due": due.clone(), "local": false },
-            doc! { "domain": 1, "due": 1 },
-        ),
+        ("queue", queue::due_of("d", Some(new_id()), 1), doc! { "domain": 1, "user": 1, "due": 1 }),
+        ("queue", queue::due_of("d", None, 1), doc! { "domain": 1, "user": 1, "due": 1 }),
         ("queue", doc! { "queue_id": user }, doc! { "queue_id": 1, "seq": 1 }),
         ("dmarc_failures", doc! { "waiting": true }, doc! { "waiting": 1, "_id": 1 }),
         ("dmarc_failures", doc! { "domain": "d" }, doc! { "domain": 1, "_id": -1 }),

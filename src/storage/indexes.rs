@@ -167,6 +167,7 @@ pub const INDEXES: &[Index] = &[
     // what is to be sent next, at all or to one next hop; the entries of a message
     Index { collection: "queue", keys: &[("local", 1), ("due", 1)], ..PLAIN },
     Index { collection: "queue", keys: &[("domain", 1), ("due", 1)], ..PLAIN },
+    Index { collection: "queue", keys: &[("domain", 1), ("user", 1), ("due", 1)], ..PLAIN },
     Index { collection: "queue", keys: &[("queue_id", 1), ("seq", 1)], ..PLAIN },
     // looking through the queue
     Index { collection: "queue", keys: &[("user", 1), ("_id", 1)], ..PLAIN },

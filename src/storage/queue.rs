@@ -15,7 +15,7 @@
 //! | `local` | bool | the recipient was ours when it was enqueued |
 //! | `content`, `octets` | hash, int64 | holds one count of the content |
 //! | `prefix` | binary | header fields in front of the content |
-//! | `options` | `{ret, envid, tls, any_tls, utf8, binary}` | what the sender asked for the message |
+//! | `options` | `{ret, envid, tls, any_tls, zone, utf8, binary}` | what the sender asked for the message |
 //! | `dsn` | `{success, failure, delay, orcpt: [type, address]}` | what he asked for the recipient, as above |
 //! | `tries` | int64 | how often it was put off; absent: never |
 //! | `delay_told` | true | he was told that it is late; else absent |
@@ -28,7 +28,8 @@
 //! | `log` | list of `{at, host, reply}` | the last tries |
 //! | `created` | date | |
 //!
-//! Indexes: `{local, due}` to claim our own, `{domain, due}` to claim for a next hop,
+//! Indexes: `{local, due}` to claim our own, `{domain, due}` to find a next hop,
+//! `{domain, user, due}` to claim for it,
 //! `{queue_id, seq}` to inspect, and those of `queue_query` to look through it. 500 octets each.
 
 use super::Storage;
@@ -109,6 +110,9 @@ fn options(options: &MessageOptions) -> Document {
     if options.waives_tls {
         document.insert("any_tls", true);
     }
+    if let Some(zone) = &options.zone {
+        document.insert("zone", zone);
+    }
     if options.is_utf8 {
         document.insert("utf8", true);
     }
@@ -125,6 +129,7 @@ fn get_options(document: &Document) -> MessageOptions {
         envelope_id: document.get_str("envid").ok().map(str::to_owned),
         requires_tls: document.get_bool("tls").unwrap_or(false),
         waives_tls: document.get_bool("any_tls").unwrap_or(false),
+        zone: document.get_str("zone").ok().map(str::to_owned),
         is_utf8: document.get_bool("utf8").unwrap_or(false),
         is_binary: document.get_bool("binary").unwrap_or(false),
     }
@@ -292,22 +297,34 @@ pub async fn find_due_domain(
     Ok(found.and_then(|document| document.get_str("domain").ok().map(str::to_owned)))
 }
 
-/// Takes up to `max` entries of a next hop that are due and nobody has, those due longest first:
-/// three round trips.
+/// Which entries of a next hop are claimed: those of users after this one, or of all.
+pub(super) fn due_of(domain: &str, after: Option<UserId>, now: TimeMs) -> Document {
+    let mut filter = doc! { "domain": domain, "due": { "$lte": date(now) }, "local": false };
+    if let Some(user) = after {
+        filter.insert("user", doc! { "$gt": oid(user) });
+    }
+    filter
+}
+
+/// Takes up to `max` entries of a next hop that are due and nobody has, in order of their users,
+/// then those due longest first; `after` a user. Three round trips.
 ///
 /// # Errors
 /// `Unavailable`; `Internal` for a document that cannot be read.
 pub async fn claim_domain(
     storage: &Storage,
-    domain: &str,
+    (domain, after): (&str, Option<UserId>),
     (lease, now): (&Lease, TimeMs),
     max: i64,
 ) -> Result<Vec<Entry>> {
     let due = doc! { "$lte": date(now) };
-    let filter = doc! { "domain": domain, "due": due.clone(), "local": false };
-    let order = doc! { "domain": 1, "due": 1 };
+    let order = doc! { "domain": 1, "user": 1, "due": 1 };
     let collection = queue(storage);
-    let found = collection.find(filter).sort(order).projection(doc! { "_id": 1 }).limit(max);
+    let found = collection
+        .find(due_of(domain, after, now))
+        .sort(order)
+        .projection(doc! { "_id": 1 })
+        .limit(max);
     let found: Vec<Document> = found.await?.try_collect().await?;
     let ids: Vec<Bson> = found.iter().filter_map(|document| document.get("_id").cloned()).collect();
     if ids.is_empty() {

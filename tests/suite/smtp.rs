@@ -252,7 +252,7 @@ async fn what_is_in_a_mailbox_is_submitted_without_being_fetched() {
     let mut client = submission(&store, "anna").await;
     let features = client.command("EHLO client.example.com").await;
     assert!(features.contains("BURL imap"), "{features}");
-    let mut begin = async |client: &mut LmtpClient| {
+    let begin = async |client: &mut LmtpClient| {
         client.command("MAIL FROM:<anna@example.com>").await;
         client.command("RCPT TO:<berta@example.com>").await
     };

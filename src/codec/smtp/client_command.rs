@@ -147,6 +147,7 @@ mod tests {
             envelope_id: Some("a b+c".to_owned()),
             requires_tls: true,
             waives_tls: false,
+            zone: None,
             is_utf8: true,
             is_binary: false,
         };

@@ -8,7 +8,9 @@ mod judges;
 mod reports;
 mod security;
 mod signatures;
+mod size;
 mod tls_reports;
+mod ways;
 
 use eider::config::{Config, Role};
 use serde_json::{Value, json};

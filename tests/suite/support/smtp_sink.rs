@@ -45,6 +45,9 @@ pub struct Mail {
     pub to: Vec<String>,
     pub content: String,
     pub is_tls: bool,
+    /// Who brought it, and what he called himself.
+    pub peer: std::net::IpAddr,
+    pub helo: String,
     /// The server said 250 to it.
     pub is_answered: bool,
     pub at: std::time::Instant,
@@ -57,6 +60,8 @@ pub struct Options {
     pub script: Box<Script>,
     pub tls: Option<TlsAcceptor>,
     pub name: &'static str,
+    /// Mails and lines are kept; else only counted.
+    pub is_keeping: bool,
 }
 
 impl Default for Options {
@@ -66,6 +71,7 @@ impl Default for Options {
             script: Box::new(|_| Act::Go),
             tls: None,
             name: "sink.example",
+            is_keeping: true,
         }
     }
 }
@@ -75,6 +81,7 @@ struct State {
     mails: Mutex<Vec<Mail>>,
     lines: Mutex<Vec<String>>,
     sessions: AtomicUsize,
+    recipients: AtomicUsize,
 }
 
 /// The server; it ends when this is dropped.
@@ -104,6 +111,7 @@ impl SmtpSink {
             mails: Mutex::default(),
             lines: Mutex::default(),
             sessions: AtomicUsize::new(0),
+            recipients: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&state);
         let task = tokio::spawn(async move {
@@ -137,6 +145,11 @@ impl SmtpSink {
     /// All commands so far.
     pub fn lines(&self) -> Vec<String> {
         self.state.lines.lock().unwrap().clone()
+    }
+
+    /// Recipients of messages that came.
+    pub fn recipients(&self) -> usize {
+        self.state.recipients.load(Ordering::Relaxed)
     }
 
     pub fn sessions(&self) -> usize {
@@ -188,6 +201,8 @@ struct Session<'a> {
     number: usize,
     stream: BufReader<Box<dyn Socket>>,
     is_tls: bool,
+    peer: std::net::IpAddr,
+    helo: String,
     from: Option<String>,
     to: Vec<String>,
 }
@@ -197,8 +212,10 @@ struct Over;
 
 async fn serve(state: &State, tcp: TcpStream) {
     let number = state.sessions.fetch_add(1, Ordering::Relaxed);
+    let peer = tcp.peer_addr().unwrap().ip();
     let stream = BufReader::new(Box::new(tcp) as Box<dyn Socket>);
-    let mut session = Session { state, number, stream, is_tls: false, from: None, to: Vec::new() };
+    let (from, to, helo) = (None, Vec::new(), String::new());
+    let mut session = Session { state, number, stream, is_tls: false, peer, helo, from, to };
     let _over = session.run().await;
 }
 
@@ -213,7 +230,9 @@ impl Session<'_> {
                 _ => return Err(Over),
             }
             let line = line.trim_end().to_owned();
-            self.state.lines.lock().unwrap().push(line.clone());
+            if self.state.options.is_keeping {
+                self.state.lines.lock().unwrap().push(line.clone());
+            }
             let verb = line.split([' ', ':']).next().unwrap().to_ascii_uppercase();
             self.command(&verb, &line).await?;
         }
@@ -222,6 +241,7 @@ impl Session<'_> {
     async fn command(&mut self, verb: &str, line: &str) -> Result<(), Over> {
         match verb {
             "EHLO" => {
+                self.helo = line.split(' ').nth(1).unwrap_or_default().to_owned();
                 let mut lines = vec![self.state.options.name.to_owned()];
                 lines.extend(self.state.options.offers.iter().map(|offer| (*offer).to_owned()));
                 if self.state.options.tls.is_some() && !self.is_tls {
@@ -266,7 +286,7 @@ impl Session<'_> {
             }
             "MAIL" | "RCPT" | "DATA" | "STARTTLS" => {}
             "HELO" | "NOOP" => drop(self.step(verb, line, "250 ok").await?),
-            _ => self.say("502 5.5.2 what").await?,
+            _ => drop(self.step(verb, line, "502 5.5.2 what").await?),
         }
         Ok(())
     }
@@ -301,13 +321,20 @@ impl Session<'_> {
     }
 
     async fn take(&mut self, content: Vec<u8>) -> Result<(), Over> {
+        self.state.recipients.fetch_add(self.to.len(), Ordering::Relaxed);
+        if !self.state.options.is_keeping {
+            self.from = None;
+            self.to.clear();
+            return self.step("CONTENT", "", "250 2.0.0 taken").await.map(|_| ());
+        }
         let content = String::from_utf8_lossy(&content).into_owned();
         let subject = content.lines().find_map(|line| line.strip_prefix("Subject: "));
         let subject = subject.unwrap_or_default().trim().to_owned();
         let (from, to) = (self.from.take().unwrap(), std::mem::take(&mut self.to));
         let from = between(&from).to_owned();
-        let at = std::time::Instant::now();
-        let mail = Mail { from, to, content, is_tls: self.is_tls, is_answered: false, at };
+        let (peer, helo, at) = (self.peer, self.helo.clone(), std::time::Instant::now());
+        let (is_tls, is_answered) = (self.is_tls, false);
+        let mail = Mail { from, to, content, is_tls, peer, helo, is_answered, at };
         let index = {
             let mut mails = self.state.mails.lock().unwrap();
             mails.push(mail);
