@@ -3,7 +3,8 @@
 //!
 //! `session.rs` reads commands and answers them; `role.rs` is what each role offers; `mail.rs`,
 //! `rcpt.rs`, `data.rs` are the steps of a transaction, which ends in `relay.rs`, `submission.rs` or
-//! `lmtp.rs`; `screen.rs` asks the checks on strangers; `auth.rs` and `xclient.rs` say who the client is; `burl.rs` fetches content from mailboxes.
+//! `lmtp.rs`; `screen.rs` asks the checks on strangers; `auth.rs` and `xclient.rs` say who the client is;
+//! `burl.rs` fetches content from mailboxes.
 
 mod auth;
 mod burl;

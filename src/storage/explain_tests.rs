@@ -169,6 +169,23 @@ async fn hot_queries_of_all_collections_scan_an_index() {
 }
 
 #[tokio::test]
+async fn queries_of_reports_scan_an_index() {
+    let storage = storage("explain_reports").await;
+    let queries = [
+        ("dmarc_failures", doc! { "waiting": true }, doc! { "waiting": 1, "_id": 1 }),
+        ("dmarc_failures", doc! { "domain": "d" }, doc! { "domain": 1, "_id": -1 }),
+        ("dmarc_results", report_results::beyond(9, 0, ""), doc! { "day": 1, "domain": 1 }),
+        ("tls_results", report_results::beyond(9, 3, "a"), doc! { "day": 1, "domain": 1 }),
+        ("tls_results", doc! { "day": 9_i64, "domain": "a" }, doc! {}),
+        ("dmarc_results", doc! { "day": 9_i64, "domain": "a" }, doc! {}),
+    ];
+    for (collection, filter, sort) in queries {
+        explain(&storage, doc! { "find": collection, "filter": filter, "sort": sort }).await;
+    }
+    storage.drop_database().await.unwrap();
+}
+
+#[tokio::test]
 async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
     let storage = storage("explain_rules").await;
     let user = bson::oid::ObjectId::new();
@@ -197,8 +214,6 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
         ("queue", queue::due_of("d", Some(new_id()), 1), doc! { "domain": 1, "user": 1, "due": 1 }),
         ("queue", queue::due_of("d", None, 1), doc! { "domain": 1, "user": 1, "due": 1 }),
         ("queue", doc! { "queue_id": user }, doc! { "queue_id": 1, "seq": 1 }),
-        ("dmarc_failures", doc! { "waiting": true }, doc! { "waiting": 1, "_id": 1 }),
-        ("dmarc_failures", doc! { "domain": "d" }, doc! { "domain": 1, "_id": -1 }),
         (
             "queue",
             doc! { "local": { "$in": [true, false] }, "due": due.clone(), "node": "n" },
@@ -209,10 +224,6 @@ async fn queries_of_rules_queue_hooks_and_keys_scan_an_index() {
         ("queue", queue_query::filter(&of_user, 1), doc! { "_id": 1 }),
         ("suppressions", suppressions::any_of(&["a@b".into()], Some(new_id())), doc! {}),
         ("greylist", doc! { "_id": "a", "expires": { "$gt": DateTime::from_millis(1) } }, doc! {}),
-        ("dmarc_results", report_results::beyond(9, 0, ""), doc! { "day": 1, "domain": 1 }),
-        ("tls_results", report_results::beyond(9, 3, "a"), doc! { "day": 1, "domain": 1 }),
-        ("tls_results", doc! { "day": 9_i64, "domain": "a" }, doc! {}),
-        ("dmarc_results", doc! { "day": 9_i64, "domain": "a" }, doc! {}),
         ("deliveries", deliveries::filter(&by_key), doc! { "_id": -1 }),
         ("deliveries", deliveries::filter(&by_keys), doc! { "_id": -1 }),
         ("deliveries", deliveries::filter(&of_trace), doc! { "_id": 1 }),
