@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Scene, mta_config, set_pauses, zone_of};
 use crate::support::dns::DnsServer;
-use crate::support::smtp_sink::{Options, SmtpSink, certificate};
+use crate::support::smtp_sink::{Mail, Options, SmtpSink, certificate};
 use crate::support::store::{TestStore, database_uri, unique};
 use crate::support::until;
 use crate::support::web::WebServer;
@@ -36,17 +36,8 @@ async fn a_day_passes(database: &str) {
     results.update_many(doc! {}, doc! { "$inc": { "day": -1_i64 } }).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn domains_that_ask_are_told_once_a_day_how_their_servers_are_reached() {
-    let made =
-        certificate(&["mx.b.example", "mta-sts.b.example", "mta-sts.c.example", "web.example"]);
-    let options = Options { tls: Some(made.acceptor.clone()), ..Options::default() };
-    let sink = SmtpSink::start(options).await;
-    // e.example's server has no TLS, r.example takes reports
-    let plain = SmtpSink::start_at(&format!("127.0.0.2:{}", sink.port()), Options::default()).await;
-    let policy = "version: STSv1\nmode: testing\nmx: mx.b.example\nmax_age: 86400\n";
-    let policies = WebServer::start(Some(made.acceptor.clone()), &[], policy).await;
-    let web = WebServer::start(Some(made.acceptor.clone()), &[], "").await;
+/// Domains that ask for reports by mail or, one, by POST; one that asks for none.
+fn reporting_zone(web: u16) -> String {
     let mut zone = zone_of(&["b.example", "c.example", "d.example", "r.example", "silent.example"])
         + &zone_of(&["e.example"]).replace("127.0.0.1", "127.0.0.2");
     for domain in ["b", "c"] {
@@ -58,14 +49,47 @@ async fn domains_that_ask_are_told_once_a_day_how_their_servers_are_reached() {
     zone.push_str("web.example. 60 IN A 127.0.0.1\n");
     for domain in ["b", "c", "d", "e"] {
         let place = match domain {
-            "d" => format!("https://web.example:{}/{domain}", web.port),
+            "d" => format!("https://web.example:{web}/{domain}"),
             _ => "mailto:reports@r.example".to_owned(),
         };
         zone.push_str(&format!(
             "_smtp._tls.{domain}.example. 60 IN TXT \"v=TLSRPTv1; rua={place}\"\n"
         ));
     }
-    let dns = DnsServer::start(&zone).await;
+    zone
+}
+
+/// The reports in messages, by domain.
+fn mailed(mails: Vec<Mail>) -> BTreeMap<String, Value> {
+    let mut reports = BTreeMap::new();
+    for mail in mails {
+        assert_eq!((mail.from.as_str(), mail.to.concat()), ("", "reports@r.example".to_owned()));
+        let header = mail.content.split("\r\n\r\n").next().unwrap();
+        for line in ["TLS-Required: No", "TLS-Report-Submitter: example.com"] {
+            assert!(header.contains(line), "{header}");
+        }
+        assert!(header.contains("DKIM-Signature:") && header.contains("d=example.com"), "{header}");
+        assert!(header.contains("report-type=\"tlsrpt\""), "{header}");
+        let report = attached(&mail.content);
+        let domain = report["policies"][0]["policy"]["policy-domain"].as_str().unwrap().to_owned();
+        assert!(header.contains(&format!("TLS-Report-Domain: {domain}")), "{header}");
+        reports.insert(domain, report);
+    }
+    reports
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn domains_that_ask_are_told_once_a_day_how_their_servers_are_reached() {
+    let made =
+        certificate(&["mx.b.example", "mta-sts.b.example", "mta-sts.c.example", "web.example"]);
+    let options = Options { tls: Some(made.acceptor.clone()), ..Options::default() };
+    let sink = SmtpSink::start(options).await;
+    // e.example's server has no TLS, r.example takes reports
+    let plain = SmtpSink::start_at(&format!("127.0.0.2:{}", sink.port()), Options::default()).await;
+    let policy = "version: STSv1\nmode: testing\nmx: mx.b.example\nmax_age: 86400\n";
+    let policies = WebServer::start(Some(made.acceptor.clone()), &[], policy).await;
+    let web = WebServer::start(Some(made.acceptor.clone()), &[], "").await;
+    let dns = DnsServer::start(&reporting_zone(web.port)).await;
     let database = unique("eider_mta");
     let mut config = mta_config(&database, &dns, sink.port());
     config.mta.mta_sts = true;
@@ -96,20 +120,7 @@ async fn domains_that_ask_are_told_once_a_day_how_their_servers_are_reached() {
     until("all are told", async || it.sink.answered().len() == 7 && web.requests().len() == 1)
         .await;
     until("the queue is empty", async || it.queued().await.is_empty()).await;
-    let mut reports = BTreeMap::new();
-    for mail in it.sink.answered().split_off(4) {
-        assert_eq!((mail.from.as_str(), mail.to.concat()), ("", "reports@r.example".to_owned()));
-        let header = mail.content.split("\r\n\r\n").next().unwrap();
-        for line in ["TLS-Required: No", "TLS-Report-Submitter: example.com"] {
-            assert!(header.contains(line), "{header}");
-        }
-        assert!(header.contains("DKIM-Signature:") && header.contains("d=example.com"), "{header}");
-        assert!(header.contains("report-type=\"tlsrpt\""), "{header}");
-        let report = attached(&mail.content);
-        let domain = report["policies"][0]["policy"]["policy-domain"].as_str().unwrap().to_owned();
-        assert!(header.contains(&format!("TLS-Report-Domain: {domain}")), "{header}");
-        reports.insert(domain, report);
-    }
+    let mut reports = mailed(it.sink.answered().split_off(4));
     let (head, posted) = web.requests().remove(0);
     assert!(head.starts_with("POST /d ") && head.contains("application/tlsrpt+gzip"), "{head}");
     reports.insert("d.example".to_owned(), unpacked(&posted));
