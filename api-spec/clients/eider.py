@@ -585,7 +585,7 @@ AddressList = Any
 
 AddressRequest = TypedDict("AddressRequest", {"address": "str", "name": "Any"}, total=False)
 
-AddressView = TypedDict("AddressView", {"address": "str", "name": "str"}, total=False)
+AddressView = TypedDict("AddressView", {"address": "str", "autoreply": "Any", "created": "Any", "forwarded": "Any", "forwardedDisabled": "Any", "id": "str", "internalData": "Any", "limits": "Any", "main": "Any", "metaData": "Any", "name": "Any", "tags": "list[str]", "targets": "Any", "user": "Any"}, total=False)
 
 Allowed = TypedDict("Allowed", {"allowed": "int"}, total=False)
 
@@ -774,6 +774,8 @@ MessageRef = Any
 MessageView = Any
 
 MovedView = TypedDict("MovedView", {"id": "list[list[Any]]", "mailbox": "str", "success": "bool"}, total=False)
+
+NamedAddressView = TypedDict("NamedAddressView", {"address": "str", "name": "str"}, total=False)
 
 NextHopView = TypedDict("NextHopView", {"entries": "int", "nextHop": "str"}, total=False)
 

@@ -705,8 +705,8 @@ export type AddressList = (PageView & { "query": string; "results": AddressView[
 /** An address. */
 export type AddressRequest = { "address": string; "name"?: (string | null) };
 
-/** An address. */
-export type AddressView = { "address": string; "name": string };
+/** An address in an answer. */
+export type AddressView = { "address": string; "autoreply"?: unknown; "created"?: (string | null); "forwarded"?: (boolean | null); "forwardedDisabled"?: (boolean | null); "id": string; "internalData"?: unknown; "limits"?: (ForwardLimits | null); "main"?: (boolean | null); "metaData"?: unknown; "name"?: (string | null); "tags": string[]; "targets"?: (string[] | null); "user"?: (string | null) };
 
 /** A number allowed. */
 export type Allowed = { "allowed": number };
@@ -961,7 +961,7 @@ export type LimitTtl = { "allowed": number; "ttl": Ttl; "used": number };
 export type LimitsView = { "filters": Quota; "forwards": LimitTtl; "imapDownload": LimitTtl; "imapMaxConnections": Quota; "imapUpload": LimitTtl; "pop3Download": LimitTtl; "pop3MaxMessages": Allowed; "quota": Quota; "received": LimitTtl; "recipients": LimitTtl };
 
 /** List header fields. */
-export type ListView = { "id"?: (AddressView | null); "unsubscribe"?: (AddressView[] | null) };
+export type ListView = { "id"?: (NamedAddressView | null); "unsubscribe"?: (NamedAddressView[] | null) };
 
 /** Why sessions are ended. */
 export type LogoutRequest = { "reason"?: (string | null) };
@@ -976,7 +976,7 @@ export type MailboxShown = (MailboxView & { "success": boolean });
 export type MailboxView = { "encryptMessages": boolean; "hidden": boolean; "id": string; "modifyIndex": number; "name": string; "path": string; "retention"?: (number | null); "size"?: (number | null); "specialUse"?: (string | null); "subscribed": boolean; "total"?: (number | null); "unseen"?: (number | null) };
 
 /** A message in a list. */
-export type MessageItem = (FlagsView & { "attachments": boolean; "attachmentsList": AttachmentView[]; "bcc": RecipientView[]; "cc": RecipientView[]; "contentType": ContentTypeView; "date": string; "encrypted"?: boolean; "from": AddressView; "hasDrafts"?: (boolean | null); "headers"?: unknown; "id": MessageRef; "idate": string; "intro"?: string; "mailbox": string; "messageId": string; "metaData"?: unknown; "references": string[]; "size": number; "subject": string; "thread": string; "threadMessageCount"?: (number | null); "to": RecipientView[] });
+export type MessageItem = (FlagsView & { "attachments": boolean; "attachmentsList": AttachmentView[]; "bcc": RecipientView[]; "cc": RecipientView[]; "contentType": ContentTypeView; "date": string; "encrypted"?: boolean; "from": NamedAddressView; "hasDrafts"?: (boolean | null); "headers"?: unknown; "id": MessageRef; "idate": string; "intro"?: string; "mailbox": string; "messageId": string; "metaData"?: unknown; "references": string[]; "size": number; "subject": string; "thread": string; "threadMessageCount"?: (number | null); "to": RecipientView[] });
 
 /** A page of messages. */
 export type MessageList = (PageView & { "results": MessageItem[]; "specialUse"?: (string | null); "success": boolean });
@@ -985,10 +985,13 @@ export type MessageList = (PageView & { "results": MessageItem[]; "specialUse"?:
 export type MessageRef = (number | string);
 
 /** A message in full. */
-export type MessageView = (FlagsView & NotesView & { "attachments": AttachmentView[]; "bcc"?: (RecipientView[] | null); "cc"?: (RecipientView[] | null); "contentType": ContentTypeView; "date": string; "encrypted"?: boolean; "envelope": EnvelopeView; "expires"?: (string | null); "from": AddressView; "html"?: string[]; "id": number; "idate": string; "list"?: (ListView | null); "mailbox": string; "messageId": string; "metaData": Record<string, unknown>; "outbound"?: OutboundView[]; "references": string[]; "replyTo"?: (RecipientView[] | null); "size": number; "subject": string; "success": boolean; "text": string; "thread": string; "to"?: (RecipientView[] | null); "user": string });
+export type MessageView = (FlagsView & NotesView & { "attachments": AttachmentView[]; "bcc"?: (RecipientView[] | null); "cc"?: (RecipientView[] | null); "contentType": ContentTypeView; "date": string; "encrypted"?: boolean; "envelope": EnvelopeView; "expires"?: (string | null); "from": NamedAddressView; "html"?: string[]; "id": number; "idate": string; "list"?: (ListView | null); "mailbox": string; "messageId": string; "metaData": Record<string, unknown>; "outbound"?: OutboundView[]; "references": string[]; "replyTo"?: (RecipientView[] | null); "size": number; "subject": string; "success": boolean; "text": string; "thread": string; "to"?: (RecipientView[] | null); "user": string });
 
 /** Where messages were moved. */
 export type MovedView = { "id": [number, number][]; "mailbox": string; "success": boolean };
+
+/** An address. */
+export type NamedAddressView = { "address": string; "name": string };
 
 /** A next hop. */
 export type NextHopView = { "entries": number; "nextHop": string };
@@ -1033,7 +1036,7 @@ export type QueueSummaryView = { "ages": Record<string, number>; "errors": Recor
 export type Quota = { "allowed": number; "used": number };
 
 /** An address or a named group of addresses. */
-export type RecipientView = (AddressView | { "group": AddressView[]; "name": string });
+export type RecipientView = (NamedAddressView | { "group": NamedAddressView[]; "name": string });
 
 /** The body of a refused token, an unknown route or an unreadable body. */
 export type RefusalView = { "code": string; "message": string };

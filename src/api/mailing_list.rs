@@ -1,6 +1,6 @@
 //! What a message says of its mailing list (RFC 2369, RFC 2919).
 
-use super::message_view::AddressView;
+use super::message_view::NamedAddressView;
 use crate::codec::mime::fields::Fields;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 pub struct ListView {
     /// List-ID.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<AddressView>,
+    pub id: Option<NamedAddressView>,
     /// The URLs of List-Unsubscribe, as `address`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub unsubscribe: Option<Vec<AddressView>>,
+    pub unsubscribe: Option<Vec<NamedAddressView>>,
 }
 
 impl ListView {
@@ -28,19 +28,19 @@ impl ListView {
 }
 
 /// RFC 2919 §3: `[phrase] "<" list-id ">"`; what has no brackets is the id.
-fn list_id(text: &str) -> AddressView {
+fn list_id(text: &str) -> NamedAddressView {
     match text.split_once('<') {
-        Some((name, rest)) => AddressView {
+        Some((name, rest)) => NamedAddressView {
             name: name.trim().trim_matches('"').to_owned(),
             address: rest.split('>').next().unwrap_or_default().trim().to_owned(),
         },
-        None => AddressView { name: String::new(), address: text.trim().to_owned() },
+        None => NamedAddressView { name: String::new(), address: text.trim().to_owned() },
     }
 }
 
 /// RFC 2369 §2: URLs in angle brackets; whatever stands around them is a comment. Some write one
 /// without brackets.
-fn list_urls(text: &str) -> Vec<AddressView> {
+fn list_urls(text: &str) -> Vec<NamedAddressView> {
     let bracketed = text.split('<').skip(1).filter_map(|rest| Some(rest.split_once('>')?.0));
     let mut urls: Vec<&str> = bracketed.map(str::trim).filter(|url| !url.is_empty()).collect();
     if urls.is_empty() {
@@ -48,6 +48,6 @@ fn list_urls(text: &str) -> Vec<AddressView> {
         urls.extend(text.split(',').map(str::trim).filter(is_url));
     }
     urls.into_iter()
-        .map(|url| AddressView { name: String::new(), address: url.to_owned() })
+        .map(|url| NamedAddressView { name: String::new(), address: url.to_owned() })
         .collect()
 }

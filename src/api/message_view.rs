@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 /// An address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct AddressView {
+pub struct NamedAddressView {
     /// Decoded display name, may be empty.
     pub name: String,
     /// Address, domain in Unicode.
@@ -32,13 +32,13 @@ pub struct AddressView {
 #[serde(untagged)]
 pub enum RecipientView {
     /// One address.
-    One(AddressView),
+    One(NamedAddressView),
     /// A group.
     Group {
         /// Its name.
         name: String,
         /// Its members.
-        group: Vec<AddressView>,
+        group: Vec<NamedAddressView>,
     },
 }
 
@@ -139,7 +139,7 @@ pub struct MessageItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub has_drafts: Option<bool>,
     /// From, else Sender.
-    pub from: AddressView,
+    pub from: NamedAddressView,
     /// To.
     pub to: Vec<RecipientView>,
     /// Cc.
@@ -198,7 +198,7 @@ pub struct MessageView {
     /// The last hop's envelope, as far as known.
     pub envelope: EnvelopeView,
     /// From, else Sender.
-    pub from: AddressView,
+    pub from: NamedAddressView,
     /// Reply-To.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Vec<RecipientView>>,
@@ -255,7 +255,7 @@ pub struct MessageView {
     pub notes: NotesView,
 }
 
-impl From<&NamedAddress> for AddressView {
+impl From<&NamedAddress> for NamedAddressView {
     fn from(named: &NamedAddress) -> Self {
         Self { name: named.name.clone(), address: named.address.clone() }
     }

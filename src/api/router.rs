@@ -185,3 +185,19 @@ async fn description() -> impl IntoResponse {
 async fn methods() -> Response {
     json_response(StatusCode::OK, &openapi::methods())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    /// The last one with a name would describe them all.
+    #[test]
+    fn a_schemas_name_means_one_thing() {
+        let mut known: HashMap<String, String> = HashMap::new();
+        for (name, schema) in super::paths().flat_map(|path| path().0) {
+            let text = serde_json::to_string(&schema).unwrap();
+            assert_eq!(known.entry(name.clone()).or_insert_with(|| text.clone()), &text, "{name}");
+        }
+        assert!(known.len() > 100, "{}", known.len());
+    }
+}
