@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::model::event::Event;
 use crate::storage::{Storage, webhooks};
 use crate::tasks::Tasks;
+use crate::tasks::batch::Batch;
 use password::Passwords;
 use std::sync::Arc;
 use throttle::Throttle;
@@ -42,21 +43,24 @@ pub struct Authenticator {
     /// What SCRAM's salts are made from; shared by all nodes.
     scram_secret: Arc<OnceCell<[u8; 32]>>,
     sessions: UserSessions,
+    traffic: Batch<traffic::Moved>,
 }
 
 impl Authenticator {
-    /// Logins against the users of this database.
-    pub fn new(storage: Storage, passwords: Passwords, clock: Clock) -> Self {
-        let throttle = Throttle::new(storage.clone(), clock.clone());
-        let (tasks, tokens, scram_secret) = (Tasks::new(), None, Arc::default());
-        let sessions = UserSessions::default();
-        Self { storage, passwords, throttle, clock, tasks, tokens, scram_secret, sessions }
-    }
-
-    /// The same with the tasks of a node, which wait for what is still to be written.
-    pub fn with_tasks(mut self, tasks: Tasks) -> Self {
-        self.tasks = tasks;
-        self
+    /// Logins against the users of this database. The node's tasks wait for what is still to be
+    /// written.
+    pub fn new(storage: Storage, passwords: Passwords, clock: Clock, tasks: Tasks) -> Self {
+        Self {
+            throttle: Throttle::new(storage.clone(), clock.clone()),
+            traffic: traffic::counter(&storage, &clock, &tasks),
+            storage,
+            passwords,
+            clock,
+            tasks,
+            tokens: None,
+            scram_secret: Arc::default(),
+            sessions: UserSessions::default(),
+        }
     }
 
     /// The same with tokens that may stand for a password.

@@ -35,9 +35,11 @@ impl Store {
         let database = format!("eider_directory_{name}_{:08x}", rand::random::<u32>());
         let storage = Storage::connect(&uri, &database).await.unwrap();
         let clock = Clock::default();
-        let mailstore = Mailstore::new(storage.clone(), clock.clone(), Tasks::new());
+        let tasks = Tasks::new();
+        let mailstore = Mailstore::new(storage.clone(), clock.clone(), tasks.clone());
         let passwords = Passwords::new(clock.clone());
-        let authenticator = Authenticator::new(storage.clone(), passwords.clone(), clock.clone());
+        let authenticator =
+            Authenticator::new(storage.clone(), passwords.clone(), clock.clone(), tasks);
         let lifetime = Lifetime { ttl_s: 7200, lifetime_s: 36_000 };
         let tokens = Tokens::new(storage.clone(), clock.clone(), lifetime);
         let directory = Directory::new(storage.clone(), mailstore, passwords, clock.clone())

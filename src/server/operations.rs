@@ -65,8 +65,8 @@ impl Operations {
         let clock = Clock::default();
         let mailstore = Mailstore::new(storage.clone(), clock.clone(), tasks.clone());
         let passwords = Passwords::new(clock.clone());
-        let authenticator = Authenticator::new(storage.clone(), passwords.clone(), clock.clone())
-            .with_tasks(tasks.clone());
+        let authenticator =
+            Authenticator::new(storage.clone(), passwords.clone(), clock.clone(), tasks.clone());
         let lifetime =
             Lifetime { ttl_s: config.api.token_ttl_s, lifetime_s: config.api.token_lifetime_s };
         let tokens = Tokens::new(storage.clone(), clock.clone(), lifetime);
